@@ -1,0 +1,1 @@
+"""Weatherbeat: a Celery application that collects the weather and shows how workflows run."""
