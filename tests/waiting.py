@@ -1,0 +1,22 @@
+"""Waiting for a condition, with a limit and a name for what never came true."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+INTERVAL = 0.01
+
+Value = TypeVar("Value")
+
+
+def wait_until(predicate: Callable[[], Value], timeout: float, description: str) -> Value:
+    """Call `predicate` every 10 ms until its answer is true, and return that answer.
+
+    Raises AssertionError, with `description`, when it is still not true after `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while not (value := predicate()):
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"Waited {timeout:g} s, and it never came true: {description}")
+        time.sleep(INTERVAL)
+    return value
