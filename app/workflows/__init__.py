@@ -1,0 +1,1 @@
+"""How tasks are combined, and how a combination runs."""

@@ -1,0 +1,17 @@
+"""What beat sends, and when. Tasks stand here by name, so that this file imports nothing of ours."""
+
+from typing import Any
+
+from celery.schedules import crontab
+
+COLLECT_MINUTES = (1, 21, 41)
+"""The minutes of each hour at which the weather is collected: off the full hour, as the weather services ask."""
+
+BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "collect-weather": {
+        "task": "tasks.weather.collect",
+        "schedule": crontab(minute=",".join(map(str, COLLECT_MINUTES))),
+        # A run that waited longer than this has been overtaken by the next one, which makes its slot good.
+        "options": {"expires": 20 * 60},
+    },
+}
