@@ -1,10 +1,12 @@
 """The Celery application and its configuration: `celery -A app` finds it here."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
 from celery.app.defaults import SETTING_KEYS
+from celery.signals import beat_init
 from kombu import Exchange, Queue
 
 from app import embedded
@@ -34,6 +36,8 @@ COMMON: dict[str, Any] = {
     "result_backend_always_retry": True,  # a result store that is away for a moment costs no result
     "broker_connection_retry_on_startup": True,  # a worker may be started before its broker
     "worker_cancel_long_running_tasks_on_connection_loss": False,  # they finish; their effects are idempotent
+    "worker_soft_shutdown_timeout": 10.0,  # seconds; on SIGQUIT, what is not done by then goes back to the queue
+    "beat_enable_remote_control": True,  # `celery inspect ping` tells a beat that hangs from one that waits
 }
 
 # RabbitMQ: a replicated queue, and nothing is sent without the broker's confirmation.
@@ -69,6 +73,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         | {
             "broker_url": broker_url,
             "result_backend": settings.result_backend or embedded.url(settings.data_dir),
+            "beat_schedule_filename": str(settings.data_dir / "celerybeat-schedule"),
         }
     )
     if unknown := sorted(set(config) - SETTING_KEYS):
@@ -83,6 +88,11 @@ def create_app(settings: Settings) -> Celery:
     if settings.broker_url is None or not settings.result_backend:
         embedded.install(celery_app, settings.data_dir)
     return celery_app
+
+
+@beat_init.connect
+def _make_folder_for_schedule(sender: Any, **_: Any) -> None:
+    Path(sender.app.conf.beat_schedule_filename).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _create_app_or_exit() -> Celery:
