@@ -1,17 +1,80 @@
-"""Fixtures that every test may ask for: the real services, each started once per run when it is first needed."""
+"""Fixtures that every test may ask for: real services, started when they are first needed and shared by the run.
+
+pytest-celery's `celery_setup` is the project's application with one worker, once for each way to run it: a test that
+asks for it runs three times.
+"""
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
+from celery import Celery
+from pytest_celery import (
+    CeleryBackendCluster,
+    CeleryBrokerCluster,
+    CeleryTestBackend,
+    CeleryTestBroker,
+    CeleryTestSetup,
+    CeleryTestWorker,
+    CeleryWorkerCluster,
+)
 
+from app.settings import read_settings
+from tests.services import leftovers
+from tests.services.celery import Worker
+from tests.services.containers import ProcessContainer, WorkerContainer
 from tests.services.rabbitmq import RabbitMQ, VirtualHost, server_script
 from tests.services.valkey import Valkey
+from tests.waiting import wait_until
 
 WITHOUT_RABBITMQ = (
     "Not tested, for want of a RabbitMQ server: install rabbitmq-server "
-    "(apt install rabbitmq-server, brew install rabbitmq); it need not run."
+    "(Debian, Ubuntu: apt install rabbitmq-server; macOS: brew install rabbitmq); it need not run."
 )
+NO_DATA_DIR = "/dev/null/the-test-gave-no-DATA_DIR"
+NO_WEATHER_SERVICE = "http://127.0.0.1:9/the-test-gave-no-weather-service"
+LEAVING_TIME = 15.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the variables of whoever runs the tests away from them, before a test imports the application.
+
+    A test that does not say where data go, or which weather service is asked, fails instead of using the real ones.
+    """
+    environment = pytest.MonkeyPatch()
+    config.add_cleanup(environment.undo)
+    for name in _variables_of_the_project():
+        environment.delenv(name, raising=False)
+    environment.setenv("DATA_DIR", NO_DATA_DIR)
+    environment.setenv("OPEN_METEO_URL", NO_WEATHER_SERVICE)
+    environment.setenv("MET_NORWAY_URL", NO_WEATHER_SERVICE)
+
+
+def _variables_of_the_project() -> set[str]:
+    names = set()
+
+    class Asked(dict[str, str]):
+        def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+            names.add(name)
+            return default
+
+    read_settings(Asked())
+    return names
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail the run when a process that it started is still there after its end; end that process all the same."""
+    folder = tmp_path_factory.getbasetemp().resolve()
+    with leftovers.watched(folder) as mark:
+        yield
+        wait_until(
+            lambda: not leftovers.processes_of_run(mark, folder),
+            LEAVING_TIME,
+            f"every process of the tests has ended; the last ones: {leftovers.processes_of_run(mark, folder)}",
+        )
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +101,82 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """The Valkey server of this run; do not break it, start one of your own for that."""
     with Valkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server
+
+
+@pytest.fixture(scope="session", params=["embedded", "rabbitmq-redis", "rabbitmq-rpc"])
+def deployment(request: pytest.FixtureRequest) -> str:
+    """The ways to run the project, as broker and results."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def celery_broker_cluster(deployment: str, request: pytest.FixtureRequest) -> Iterator[CeleryBrokerCluster | None]:
+    """A virtual host of RabbitMQ; None leaves the choice to the project, which takes its embedded broker."""
+    with ExitStack() as stack:
+        if deployment == "embedded":
+            yield None
+            return
+        rabbitmq = request.getfixturevalue("rabbitmq")
+        vhost = stack.enter_context(rabbitmq.vhost())
+        yield CeleryBrokerCluster(CeleryTestBroker(ProcessContainer(rabbitmq, vhost.url)))
+
+
+@pytest.fixture(scope="session")
+def celery_backend_cluster(
+    deployment: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CeleryBackendCluster | None]:
+    """A Valkey server; None leaves the choice to the project: the embedded broker, or `rpc://` with RabbitMQ."""
+    if deployment != "rabbitmq-redis":
+        yield None
+        return
+    with Valkey(tmp_path_factory.mktemp("results")) as server:
+        yield CeleryBackendCluster(CeleryTestBackend(ProcessContainer(server, server.url)))
+
+
+@pytest.fixture(scope="session")
+def celery_worker_cluster_config(
+    celery_broker_cluster: CeleryBrokerCluster | None,
+    celery_backend_cluster: CeleryBackendCluster | None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:
+    """What the workers are given: the clusters that there are, and a data folder."""
+    return {
+        "celery_broker_cluster_config": celery_broker_cluster and celery_broker_cluster.config(),
+        "celery_backend_cluster_config": celery_backend_cluster and celery_backend_cluster.config(),
+        "data_dir": str(tmp_path_factory.mktemp("data")),
+    }
+
+
+@pytest.fixture(scope="session")
+def celery_setup_cls() -> type[CeleryTestSetup]:
+    # Not at the top: it imports the application, which reads the environment that pytest_configure prepares.
+    from tests.services.setup import ProjectSetup
+
+    return ProjectSetup
+
+
+@pytest.fixture(scope="session")
+def celery_setup_config(
+    celery_setup_cls: type[CeleryTestSetup], celery_worker_cluster_config: dict[str, Any]
+) -> dict[str, str]:
+    """The environment variables of the project for this deployment."""
+    return celery_setup_cls.config(celery_worker_cluster_config)
+
+
+@pytest.fixture(scope="session")
+def celery_setup_app(celery_setup_cls: Any, celery_setup_config: dict[str, str]) -> Iterator[Celery]:
+    """The project's application for this deployment; meanwhile the project's tasks are sent by it."""
+    with celery_setup_cls.installed_app(celery_setup_config) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def celery_worker_cluster(
+    celery_setup_app: Celery, celery_setup_config: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CeleryWorkerCluster]:
+    """One worker for all tests of this deployment; a test that kills it must restart it."""
+    worker = Worker(tmp_path_factory.mktemp("worker"), celery_setup_config)
+    try:
+        yield CeleryWorkerCluster(CeleryTestWorker(WorkerContainer(worker.start()), celery_setup_app))
+    finally:
+        worker.kill()  # its tasks are done, and an orderly stop takes seconds

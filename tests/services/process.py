@@ -53,6 +53,7 @@ class LocalProcess:
         self.name = name or Path(self.command[0]).name
         self.log_file = directory / f"{self.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
 
     def start(self) -> Self:
         """Start the process and wait until it is ready.
@@ -118,7 +119,11 @@ class LocalProcess:
 
     def log(self) -> str:
         """All that the process has written so far, over every start."""
-        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+        return self._read_log(0)
+
+    def log_of_this_start(self) -> str:
+        """What the process has written since it was started last."""
+        return self._read_log(self._log_start)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -134,6 +139,7 @@ class LocalProcess:
 
     def _launch(self) -> None:
         with self.log_file.open("ab") as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -153,6 +159,13 @@ class LocalProcess:
                 raise ServiceError(self._failure(f"was not ready within {self.start_timeout:g} s"))
             time.sleep(POLL_INTERVAL)
 
+    def _read_log(self, offset: int) -> str:
+        if not self.log_file.exists():
+            return ""
+        with self.log_file.open("rb") as log:
+            log.seek(offset)
+            return log.read().decode(errors="replace")
+
     def _failure(self, what: str) -> str:
-        tail = "\n".join(self.log().splitlines()[-LOG_TAIL:])
+        tail = "\n".join(self.log_of_this_start().splitlines()[-LOG_TAIL:])
         return f"{self.name} {what}. The end of {self.log_file}:\n{tail}"
