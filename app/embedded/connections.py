@@ -44,6 +44,9 @@ class Transport(kombu.transport.redis.Transport):
     """kombu's transport over Redis, joining where its broker is the embedded one."""
 
     Channel = Channel
+    # Seconds for which a worker waits in one request for a message, and so for its own end; on a socket, asking
+    # again costs next to nothing.
+    brpop_timeout = 0.2  # type: ignore[assignment]  # the stubs say int, Valkey takes fractions
 
 
 class RedisBackend(celery.backends.redis.RedisBackend):
