@@ -1,0 +1,1 @@
+"""The weather: what an observation is, where it comes from, and the file that keeps it."""

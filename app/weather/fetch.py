@@ -1,0 +1,155 @@
+"""One HTTP request that is bounded in time and size, whatever the other side does."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from app.weather.connections import Connections, WatchedAdapter
+from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood
+
+MAX_REDIRECTS: Final = 3
+REDIRECTS: Final = (301, 302, 303, 307, 308)
+CONNECT_SECONDS: Final = 5.0
+CHUNK: Final = 16 * 1024
+"""Bytes off the wire per step; gzip makes at most about a thousand times as many of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a service: a GET, or a POST when there is a `form`."""
+
+    service: str
+    """The service's name in sentences."""
+    url: str
+    headers: Mapping[str, str]
+    form: Mapping[str, str] | None = None
+    deadline: float = 15.0
+    """Seconds for everything together: name look-up, redirects, headers and body."""
+    max_bytes: int = 16 * 1024 * 1024
+    """The greatest body, after decompression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply; the names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def fetch(request: Request) -> Reply:
+    """Send `request` and return the reply, whatever its status.
+
+    Certificates are verified, and settings of the environment (proxies, .netrc) are not used. Up to three redirects are
+    followed, to http and https only and never from https to http.
+    Raises ProviderUnreachable when no whole reply came within the deadline, ReplyNotUnderstood when it is too large or
+    redirects where it must not.
+    """
+    # requests' own timeouts hold for each read: a server that sends a byte a second passes them for ever. So the
+    # request runs in a thread of its own, and is ended after the deadline by shutting its connections down.
+    connections = Connections()
+    done: Future[Reply] = Future()
+    threading.Thread(target=_settle, args=(done, request, connections), daemon=True, name="weather-request").start()
+    try:
+        return done.result(timeout=request.deadline)
+    except TimeoutError:
+        raise ProviderUnreachable(f"{request.service} did not answer within {request.deadline:g} s.") from None
+    finally:
+        connections.shut_down()
+
+
+def _settle(done: Future[Reply], request: Request, connections: Connections) -> None:
+    try:
+        done.set_result(_follow(request, connections))
+    except (ProviderUnreachable, ReplyNotUnderstood) as error:
+        done.set_exception(error)
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+        done.set_exception(ProviderUnreachable(f"{request.service} could not be reached: {_reason(error)}."))
+    except BaseException as error:  # whoever waits for the result is told, not this thread
+        done.set_exception(error)
+
+
+def _follow(request: Request, connections: Connections) -> Reply:
+    """Send the request and follow its redirects; requests would read the whole body of each, however long it is."""
+    url, form = request.url, request.form
+    with _session(connections) as session:
+        for _ in range(MAX_REDIRECTS + 1):
+            with _open(session, request, url, form) as response:
+                target = response.headers.get("location")
+                if response.status_code not in REDIRECTS or target is None:
+                    return _read(request, response)
+            url = _redirected(request.service, url, target)
+            form = form if response.status_code in (307, 308) else None
+    raise ReplyNotUnderstood(f"{request.service} redirects the request more than {MAX_REDIRECTS} times.")
+
+
+@contextmanager
+def _session(connections: Connections) -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, WatchedAdapter(connections))
+        yield session
+
+
+def _open(
+    session: requests.Session, request: Request, url: str, form: Mapping[str, str] | None
+) -> closing[requests.Response]:
+    headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", **request.headers}
+    timeout = min(CONNECT_SECONDS, request.deadline), request.deadline
+    return closing(
+        session.request(
+            "GET" if form is None else "POST",
+            url,
+            data=form,
+            headers=headers,
+            timeout=timeout,
+            stream=True,
+            allow_redirects=False,
+        )
+    )
+
+
+def _read(request: Request, response: requests.Response) -> Reply:
+    body = bytearray()
+    for chunk in response.iter_content(CHUNK):
+        body += chunk
+        if len(body) > request.max_bytes:
+            megabytes = request.max_bytes / 1024 / 1024
+            raise ReplyNotUnderstood(f"{request.service} sent an answer of more than {megabytes:g} MB.")
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status_code, headers, bytes(body))
+
+
+def _redirected(service: str, url: str, target: str) -> str:
+    """The absolute URL of a redirect's target, if it is one to follow."""
+    absolute = urljoin(url, target)
+    parts = urlsplit(absolute)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ReplyNotUnderstood(f"{service} redirects the request to something that is no web address.")
+    if urlsplit(url).scheme == "https" and parts.scheme == "http":
+        raise ReplyNotUnderstood(f"{service} redirects the request from https to plain http, which is not followed.")
+    return absolute
+
+
+def _reason(error: Exception) -> str:
+    """The kind of an error in words; the error's own text names addresses and internals."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate or encryption cannot be trusted"
+    if isinstance(error, requests.Timeout):
+        return "it did not answer in time"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "its answer was cut off"
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return "its compressed answer is damaged"
+    if isinstance(error, requests.ConnectionError):
+        return "the connection failed"
+    return "it does not speak HTTP as it should"

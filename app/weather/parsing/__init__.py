@@ -1,0 +1,1 @@
+"""From the raw reply of a weather service to observations; pure, no network and no files."""

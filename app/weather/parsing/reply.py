@@ -1,0 +1,51 @@
+"""The body of a reply as JSON, or a sentence that says why it is none."""
+
+import json
+from collections.abc import Sequence
+
+from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood
+
+
+def decode(body: bytes, service: str) -> object:
+    """The JSON document in `body`.
+
+    NaN and Infinity, which JSON does not have, come through as numbers that are not finite: the row that holds one is
+    refused, and the rows of other places are not.
+    Raises ProviderUnreachable for a body that is empty, HTML or broken off, as a service in trouble and the proxies
+    before it send with status 200; ReplyNotUnderstood for one that is whole but cannot be trusted.
+    """
+    if not body.strip():
+        raise ProviderUnreachable(f"{service} sent an empty answer.")
+    if body.lstrip().startswith(b"<"):
+        raise ProviderUnreachable(f"{service} sent a web page instead of data: the service or a proxy is in trouble.")
+    try:
+        return json.loads(body.decode("utf-8"), object_pairs_hook=_object)
+    except UnicodeDecodeError:
+        raise ReplyNotUnderstood(f"{service} sent text that is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise ProviderUnreachable(
+            f"{service} sent an answer that is broken off or no JSON ({error.msg.lower()} at character {error.pos})."
+        ) from None
+    except RecursionError:
+        raise ReplyNotUnderstood(f"{service} sent an answer that is nested too deeply.") from None
+    except ValueError as error:  # a repeated key, or a number of more digits than Python reads
+        raise ReplyNotUnderstood(f"{service} sent an answer that cannot be trusted: {error}.") from None
+
+
+def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object; one that says two things under one name says nothing."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{repeated[:40]!r} stands in it twice")
+    return result
+
+
+def member(document: object, *names: str) -> object:
+    """The value below `document` at the path of `names`; None where any part of the path is missing or no object."""
+    for name in names:
+        if not isinstance(document, dict):
+            return None
+        document = document.get(name)
+    return document

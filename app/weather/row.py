@@ -1,0 +1,72 @@
+"""One line of the weather file, read back: schema 1 as `Observation.to_row` writes it."""
+
+import json
+from typing import Final, NoReturn, TypedDict, cast
+
+from app.weather.observation import MEASURED, SCHEMA
+
+
+class Row(TypedDict):
+    """A row of the weather file; times are text such as 2026-11-22T03:15:00Z, which sorts as time does."""
+
+    schema: int
+    place: str
+    latitude: float
+    longitude: float
+    observed_at: str
+    fetched_at: str
+    provider: str
+    kind: str
+    temperature_c: float | None
+    humidity_percent: float | None
+    pressure_hpa: float | None
+    wind_speed_ms: float | None
+    wind_direction_deg: float | None
+    precipitation_mm: float | None
+    weather_code: int | None
+    backfilled: bool
+
+
+_TEXTS: Final = ("place", "observed_at", "fetched_at", "provider", "kind")
+_VALUES: Final = frozenset({int, float, type(None)})
+_NUMBERS: Final = frozenset({int, float})
+
+
+def parse_row(line: bytes) -> Row:
+    """The row in `line`.
+
+    Raises ValueError, with a phrase that says what is wrong with the line, when it is no row of schema 1.
+    """
+    try:
+        row = _decode(line.decode())
+    except (ValueError, RecursionError):
+        raise ValueError("is no JSON") from None
+    if type(row) is not dict:
+        raise ValueError("is no JSON object")
+    if row.get("schema") != SCHEMA:
+        raise ValueError(f"has the schema {str(row.get('schema'))[:20]}, and this version knows {SCHEMA}")
+    _check_fields(row)
+    return cast(Row, row)
+
+
+def _check_fields(row: dict[str, object]) -> None:
+    try:
+        for name in _TEXTS:
+            if type(row[name]) is not str:
+                raise ValueError(f"has no text as {name}")
+        for name in MEASURED:
+            if type(row[name]) not in _VALUES:
+                raise ValueError(f"has no number as {name}")
+        if type(row["latitude"]) not in _NUMBERS or type(row["longitude"]) not in _NUMBERS:
+            raise ValueError("has no coordinates")
+        if type(row["backfilled"]) is not bool:
+            raise ValueError("does not say whether it was backfilled")
+    except KeyError as error:
+        raise ValueError(f"lacks {error.args[0]}") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode

@@ -1,0 +1,31 @@
+"""A file read from its end, as far back as is wanted and no further."""
+
+import os
+from collections.abc import Iterator
+from typing import Final
+
+FIRST_BLOCK: Final = 8 * 1024
+LARGEST_BLOCK: Final = 1024 * 1024
+LONGEST_LINE: Final = 1024 * 1024
+"""Bytes; a longer one is no line of ours and is left out."""
+
+
+def blocks_from_end(descriptor: int) -> Iterator[list[bytes]]:
+    """The complete lines of a file without their line ends: the last ones first, some at a time and these in order.
+
+    What follows the last line end is no line yet. Blocks begin small and double, so that the usual case, where the
+    first one is enough, costs little.
+    """
+    position, size = os.fstat(descriptor).st_size, FIRST_BLOCK
+    rest, line_end_seen = b"", False
+    while position > 0:
+        start = max(0, position - size)
+        block = os.pread(descriptor, position - start, start) + rest
+        position, size = start, min(size * 2, LARGEST_BLOCK)
+        if not line_end_seen:
+            block, line_end, _ = block.rpartition(b"\n")
+            line_end_seen = bool(line_end)
+        lines = block.split(b"\n") if line_end_seen else []
+        rest = lines.pop(0) if lines and start > 0 else b""
+        rest = rest if len(rest) <= LONGEST_LINE else b""
+        yield [line for line in lines if line]
