@@ -78,7 +78,7 @@ def _settle(done: Future[Reply], request: Request, connections: Connections) -> 
 
 
 def _follow(request: Request, connections: Connections) -> Reply:
-    """Send the request and follow its redirects; requests would read the whole body of each, however long it is."""
+    """Send the request and follow its redirects."""
     url, form = request.url, request.form
     with _session(connections) as session:
         for _ in range(MAX_REDIRECTS + 1):
@@ -91,9 +91,16 @@ def _follow(request: Request, connections: Connections) -> Reply:
     raise ReplyNotUnderstood(f"{request.service} redirects the request more than {MAX_REDIRECTS} times.")
 
 
+class _Session(requests.Session):
+    """A session that leaves redirects alone: requests would read the whole body of each, however long it is."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: no reply is a redirect."""
+
+
 @contextmanager
 def _session(connections: Connections) -> Iterator[requests.Session]:
-    with requests.Session() as session:
+    with _Session() as session:
         session.trust_env = False
         for scheme in ("http://", "https://"):
             session.mount(scheme, WatchedAdapter(connections))
@@ -104,7 +111,7 @@ def _open(
     session: requests.Session, request: Request, url: str, form: Mapping[str, str] | None
 ) -> closing[requests.Response]:
     headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", **request.headers}
-    timeout = min(CONNECT_SECONDS, request.deadline), request.deadline
+    timeout = min(CONNECT_SECONDS, request.deadline), request.deadline + 1  # the deadline itself comes first
     return closing(
         session.request(
             "GET" if form is None else "POST",
@@ -131,8 +138,11 @@ def _read(request: Request, response: requests.Response) -> Reply:
 
 def _redirected(service: str, url: str, target: str) -> str:
     """The absolute URL of a redirect's target, if it is one to follow."""
-    absolute = urljoin(url, target)
-    parts = urlsplit(absolute)
+    try:
+        absolute = urljoin(url, target)
+        parts = urlsplit(absolute)
+    except ValueError:
+        absolute, parts = "", urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ReplyNotUnderstood(f"{service} redirects the request to something that is no web address.")
     if urlsplit(url).scheme == "https" and parts.scheme == "http":

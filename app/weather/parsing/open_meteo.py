@@ -5,7 +5,7 @@ quarter of an hour; precipitation is the sum of the preceding 15 minutes; coordi
 `location_id` is left out where it is 0.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -78,8 +78,10 @@ def _in_order(document: object, count: int) -> list[dict[str, object]]:
         raise ReplyNotUnderstood(f"{SERVICE} refused the request: {reason.rstrip('.')}.")
     elements = document if isinstance(document, list) else [document]
     forecasts = [element for element in elements if isinstance(element, dict)]
-    if len(forecasts) != count or len(elements) != count:
+    if len(elements) != count:
         raise ReplyNotUnderstood(f"{SERVICE} answered for {len(elements)} places when {count} were asked for.")
+    if len(forecasts) != count:
+        raise ReplyNotUnderstood(f"{SERVICE} answered with something else than forecasts.")
     if not any("location_id" in forecast for forecast in forecasts):
         return forecasts
     numbered = {number: forecast for forecast in forecasts if type(number := forecast.get("location_id", 0)) is int}
@@ -112,7 +114,7 @@ def _past(forecast: Mapping[str, object], place: Place, now: datetime, times: Se
     found: list[Observation] = []
     reasons: list[str] = []
     try:
-        steps = dict(_steps(forecast))
+        steps = _steps(forecast)
     except ValueError as error:
         return Answer([], [f"{SERVICE} gave no past values for {place.name}: {error}."])
     for time in times:
@@ -126,20 +128,21 @@ def _past(forecast: Mapping[str, object], place: Place, now: datetime, times: Se
     return Answer(found, [sentence] if sentence else [])
 
 
-def _steps(forecast: Mapping[str, object]) -> Iterator[tuple[datetime, dict[str, tuple[object, object]]]]:
-    """Each time of the 15-minute series with the value and unit of every field."""
+def _steps(forecast: Mapping[str, object]) -> dict[datetime, dict[str, tuple[object, object]]]:
+    """The value and unit of every field at each time of the 15-minute series."""
     series, units = forecast.get("minutely_15"), forecast.get("minutely_15_units")
     times = member(series, "time")
     if not isinstance(series, dict) or not isinstance(units, dict) or not isinstance(times, list):
         raise ValueError("the answer has no 15-minute series")  # noqa: TRY004 - of a reply, not of an argument
-    columns = {field: series.get(name) for field, name in VARIABLES.items()}
-    given = [column for column in columns.values() if column is not None]
-    if any(not isinstance(column, list) or len(column) != len(times) for column in given):
+    columns = {field: series[name] for field, name in VARIABLES.items() if series.get(name) is not None}
+    if any(not isinstance(column, list) or len(column) != len(times) for column in columns.values()):
         raise ValueError("the 15-minute series are not as long as their times")
-    for row, time in enumerate(times):
-        values = {
-            field: (column[row], units.get(VARIABLES[field]))
-            for field, column in columns.items()
-            if isinstance(column, list)
+    steps = {
+        _time(time, units, forecast): {
+            field: (column[row], units.get(VARIABLES[field])) for field, column in columns.items()
         }
-        yield _time(time, units, forecast), values
+        for row, time in enumerate(times)
+    }
+    if len(steps) != len(times):
+        raise ValueError("the times of the 15-minute series repeat")
+    return steps

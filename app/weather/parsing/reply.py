@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood
 
 
+class RepeatedNameError(ValueError):
+    """An object of the document says two things under one name."""
+
+
 def decode(body: bytes, service: str) -> object:
     """The JSON document in `body`.
 
@@ -28,8 +32,10 @@ def decode(body: bytes, service: str) -> object:
         ) from None
     except RecursionError:
         raise ReplyNotUnderstood(f"{service} sent an answer that is nested too deeply.") from None
-    except ValueError as error:  # a repeated key, or a number of more digits than Python reads
-        raise ReplyNotUnderstood(f"{service} sent an answer that cannot be trusted: {error}.") from None
+    except RepeatedNameError as error:
+        raise ReplyNotUnderstood(f"{service} sent an answer in which {error} stands twice.") from None
+    except ValueError:  # Python reads no number of more than 4,300 digits
+        raise ReplyNotUnderstood(f"{service} sent an answer with a number of far too many digits.") from None
 
 
 def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
@@ -38,7 +44,7 @@ def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     if len(result) != len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{repeated[:40]!r} stands in it twice")
+        raise RepeatedNameError(repr(repeated[:40]))
     return result
 
 

@@ -63,7 +63,8 @@ class MetNorway:
                     failures = 0
                 except ProviderUnreachable as error:
                     last, failures = (error, failures + 1) if failures < 2 else (last, failures)
-                    answer.refused.append(str(error))
+                    if str(error) not in answer.refused:
+                        answer.refused.append(str(error))
                 except ReplyNotUnderstood as error:
                     answer.refused.append(str(error))
         if failures and not answer.observations:
@@ -128,7 +129,7 @@ class MetNorway:
         elif status == 403:
             sentence = f"{SERVICE} refuses this application (status 403); its User-Agent must name a contact."
             self._back_off.remember(now, WAIT_AFTER_403, sentence)
-            raise ReplyNotUnderstood(sentence)
+            raise ProviderUnreachable(sentence, WAIT_AFTER_403)
         elif status >= 500 or status in (408, 499):
             raise ProviderUnreachable(f"{SERVICE} is in trouble (status {status}).", wait)
         elif status == 422:
