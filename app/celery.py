@@ -13,7 +13,7 @@ from app import embedded
 from app.settings import AMQP_SCHEMES, Settings, SettingsError, get_settings
 from beat_schedule import BEAT_SCHEDULE
 
-TASK_MODULES = ("tasks.arithmetic", "tasks.callbacks", "tasks.failing", "tasks.long_running")
+TASK_MODULES = ("tasks.arithmetic", "tasks.callbacks", "tasks.failing", "tasks.long_running", "tasks.weather")
 DEFAULT_QUEUE = "celery"
 EXCHANGE = "weatherbeat"
 

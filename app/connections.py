@@ -3,6 +3,7 @@
 from typing import Any
 
 from celery import Celery
+from kombu.exceptions import KombuError
 from redis import Redis, RedisError
 
 CONNECT_SECONDS = 4
@@ -23,10 +24,9 @@ def check_broker(app: Celery) -> None:
     Raises Unreachable when that fails or takes longer than a few seconds.
     """
     with app.connection_for_write(connect_timeout=CONNECT_SECONDS) as connection:
-        broken: Any = (OSError, *connection.connection_errors, *connection.channel_errors)
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_SECONDS)
-        except broken as error:
+        except (KombuError, OSError) as error:
             raise Unreachable(
                 f"The broker at {connection.as_uri()} cannot be reached ({error}): "
                 "start it, or correct CELERY_BROKER_URL, or unset it to use the embedded broker."

@@ -9,12 +9,15 @@ from functools import partial
 from typing import Any
 
 from celery.exceptions import CeleryError
+from kombu.exceptions import KombuError
+from redis import RedisError
 from rich.console import Console
 from rich.live import Live
 
 from app import drawing
 from app.celery import app
 from app.connections import Unreachable, broker_uri, check_broker, check_results
+from app.embedded import EmbeddedBrokerError
 from app.program import run_program
 from app.settings import get_settings
 from app.worker import WorkerFailed, serving_worker
@@ -25,6 +28,10 @@ from app.workflows.progress import Step, plan
 from app.workflows.run import Run, execute, prepare
 
 FRAMES_PER_SECOND = 12
+BROKEN = (Unreachable, WorkerFailed, EmbeddedBrokerError, CeleryError, KombuError, RedisError, OSError)
+"""What a broker, a result store or a worker that is missing or goes away in the middle may raise."""
+
+Start = Callable[[Run], None]
 
 
 def main() -> int:
@@ -66,40 +73,44 @@ def _print_list(chosen: dict[str, Workflow], *, as_json: bool) -> None:
 
 def _run_all(chosen: dict[str, Workflow], *, as_json: bool, limit: float) -> int:
     console = drawing.console()
-    show = _silently if as_json else _live if console.is_terminal else _when_over
     started = time.monotonic()
     runs = [prepare(name, workflow) for name, workflow in chosen.items()]
     try:
-        check_broker(app)
-        check_results(app)
-        log = get_settings().data_dir / "demo-worker.log"
-        with event_stream(app) as events, serving_worker(app, events, log) as worker:
-            for run in runs:
-                show(console, run, partial(execute, app=app, events=events, limit=limit))
-    except (Unreachable, WorkerFailed, TimeoutError, CeleryError) as error:
-        print(error, file=sys.stderr)
+        worker = _execute_all(runs, _silently if as_json else partial(_drawn, console), limit)
+    except BrokenPipeError:
+        raise
+    except BROKEN as error:
+        print(error or repr(error), file=sys.stderr)
         return 1
     if as_json:
         print(json.dumps(document(runs), indent=2))
     else:
         console.print(drawing.summary(runs))
-        wrong = sum(not each.ok for each in runs)
-        took = drawing.duration(time.monotonic() - started)
-        console.print(f"\n{len(runs)} workflows, {wrong or 'none'} wrong, in {took}.", style="bold")
+        console.print(f"\n{drawing.verdict(runs)}, in {drawing.duration(time.monotonic() - started)}.", style="bold")
         console.print(f"Broker: {broker_uri(app)}\nWorker: {worker}", style="dim")
-    return 0 if all(each.ok for each in runs) else 1
+    return 0 if all(run.ok for run in runs) else 1
 
 
-def _silently(console: Console, run: Run, start: Callable[[Run], None]) -> None:
+def _execute_all(runs: list[Run], show: Callable[[Run, Start], None], limit: float) -> str:
+    """Execute the runs, one after another, and return the name of the worker that served them."""
+    check_broker(app)
+    check_results(app)
+    log = get_settings().data_dir / "demo-worker.log"
+    with event_stream(app) as events, serving_worker(app, events, log) as worker:
+        for run in runs:
+            show(run, partial(execute, app=app, events=events, limit=limit))
+    return worker
+
+
+def _silently(run: Run, start: Start) -> None:
     start(run)
 
 
-def _when_over(console: Console, run: Run, start: Callable[[Run], None]) -> None:
-    start(run)
-    console.print(drawing.picture(run, console))
-
-
-def _live(console: Console, run: Run, start: Callable[[Run], None]) -> None:
+def _drawn(console: Console, run: Run, start: Start) -> None:
+    if not console.is_terminal:
+        start(run)
+        console.print(drawing.picture(run, console))
+        return
     picture = partial(drawing.picture, run, console)
     with Live(get_renderable=picture, console=console, refresh_per_second=FRAMES_PER_SECOND):
         start(run)
@@ -107,19 +118,19 @@ def _live(console: Console, run: Run, start: Callable[[Run], None]) -> None:
 
 def document(runs: list[Run]) -> dict[str, Any]:
     """The runs as the document that `--json` prints."""
-    entries = [_entry(each) for each in runs]
-    return {"ok": all(each.ok for each in runs), "broker": broker_uri(app), "workflows": entries}
+    entries = [_entry(run) for run in runs]
+    return {"ok": all(run.ok for run in runs), "broker": broker_uri(app), "workflows": entries}
 
 
-def _entry(each: Run) -> dict[str, Any]:
+def _entry(run: Run) -> dict[str, Any]:
     return {
-        "name": each.name,
-        "ok": each.ok,
-        "skipped": each.skipped,
-        "result": each.result,
-        "expected": each.workflow.expected,
-        "seconds": round(each.seconds, 3),
-        "steps": [_step(step) for step in each.root.tasks()],
+        "name": run.name,
+        "ok": run.ok,
+        "skipped": run.skipped,
+        "result": run.result,
+        "expected": run.workflow.expected,
+        "seconds": round(run.seconds, 3),
+        "steps": [_step(step) for step in run.root.tasks()],
     }
 
 

@@ -5,6 +5,7 @@ import inspect
 import reprlib
 import textwrap
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -34,7 +35,13 @@ WIDE = 120
 """From this many columns on, a workflow's code stands beside its tree instead of above it."""
 SHOWN_VALUE = 60
 
-_short = reprlib.Repr()
+
+class _Short(reprlib.Repr):
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        return repr(x)  # in its own order, where reprlib sorts
+
+
+_short = _Short()
 _short.maxlist = _short.maxtuple = _short.maxdict = 12
 _short.maxstring = _short.maxother = 80
 
@@ -133,13 +140,21 @@ def duration(seconds: float) -> str:
 
 def summary(runs: list[Run]) -> Table:
     """What each workflow gave, beside what it had to give."""
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for title in ("", "workflow", "result", "expected"):
-        table.add_column(title, no_wrap=True, overflow="ellipsis")
-    table.add_column("time", justify="right", no_wrap=True)
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), expand=True)
+    table.add_column(width=max(len(_verdict(run)) for run in runs))
+    table.add_column("workflow", width=max(len(name) for name in ("workflow", *(run.name for run in runs))))
+    table.add_column("result", ratio=3)
+    table.add_column("expected", ratio=2)
+    table.add_column("time", justify="right", width=7)
     for run in runs:
         table.add_row(_verdict(run), run.name, *_comparison(run), duration(run.seconds))
     return table
+
+
+def verdict(runs: list[Run]) -> str:
+    """How many workflows ran, and how many of them went wrong, for people."""
+    wrong = sum(not run.ok for run in runs)
+    return f"{len(runs)} workflow{'s' if len(runs) > 1 else ''}, {wrong or 'none'} wrong"
 
 
 def _verdict(run: Run) -> Text:
@@ -149,7 +164,8 @@ def _verdict(run: Run) -> Text:
 
 
 def _comparison(run: Run) -> tuple[Text, Text]:
-    expected = Text(value(run.workflow.expected), "dim")
+    expected = Text(value(run.workflow.expected), "dim", no_wrap=True, overflow="ellipsis")
     if run.skipped:
         return Text(run.skipped, "yellow"), expected
-    return Text("took too long" if run.late else value(run.result), "" if run.ok else "red"), expected
+    result = "took too long" if run.late else value(run.result)
+    return Text(result, "" if run.ok else "red", no_wrap=run.ok, overflow="ellipsis"), expected

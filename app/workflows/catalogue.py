@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.workflows import arithmetic
+from app.workflows import arithmetic, weather
 from app.workflows.arithmetic import AnySignature
 
 
@@ -12,7 +12,8 @@ from app.workflows.arithmetic import AnySignature
 class Workflow:
     """A workflow that can be started by name.
 
-    `expected` is the result it must give, or the `repr` of the exception it must fail with.
+    `expected` is the result it must give (of a dictionary, the entries it must have), or the `repr` of the exception
+    it must fail with.
     """
 
     build: Callable[[], AnySignature]
@@ -29,6 +30,8 @@ class Workflow:
 
     def accepts(self, result: Any) -> bool:
         """Whether `result` is what this workflow must give."""
+        if isinstance(self.expected, dict) and isinstance(result, dict):
+            return self.expected.items() <= result.items()
         return bool(result == self.expected)
 
     def missed(self, result: Any) -> bool:
@@ -54,4 +57,5 @@ WORKFLOWS: dict[str, Workflow] = {
     "chunks": Workflow(arithmetic.chunks, [_sums(range(start, start + 10)) for start in range(0, 100, 10)]),
     "retry": Workflow(arithmetic.retry, "succeeded at attempt 3"),
     "progress": Workflow(arithmetic.progress, 40),
+    "weather": Workflow(weather.weather, weather.expected(), needs="ProviderUnreachable"),
 }

@@ -1,7 +1,7 @@
 """Celery's events as they arrive, read in a thread of their own."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any
@@ -64,5 +64,7 @@ class _Receiver(EventReceiver):
 def _receive(receiver: _Receiver) -> None:
     # The interval bounds how long it takes to notice that reading shall stop.
     consumed: Any = receiver.consume(limit=None, timeout=None, safety_interval=0.1)  # type: ignore[func-returns-value]
-    for _ in consumed:
-        pass
+    # Without events a workflow is still followed, by its results: a lost connection is for the sender to report.
+    with suppress(OSError, *receiver.connection.connection_errors):
+        for _ in consumed:
+            pass
