@@ -1,12 +1,10 @@
 """The Celery application and its configuration: `celery -A app` finds it here."""
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
 from celery.app.defaults import SETTING_KEYS
-from celery.signals import beat_init
 from kombu import Exchange, Queue
 
 from app import embedded
@@ -37,6 +35,7 @@ COMMON: dict[str, Any] = {
     "broker_connection_retry_on_startup": True,  # a worker may be started before its broker
     "worker_cancel_long_running_tasks_on_connection_loss": False,  # they finish; their effects are idempotent
     "worker_soft_shutdown_timeout": 10.0,  # seconds; on SIGQUIT, what is not done by then goes back to the queue
+    "beat_scheduler": "app.beat:Scheduler",
     "beat_enable_remote_control": True,  # `celery inspect ping` tells a beat that hangs from one that waits
 }
 
@@ -88,11 +87,6 @@ def create_app(settings: Settings) -> Celery:
     if settings.broker_url is None or not settings.result_backend:
         embedded.install(celery_app, settings.data_dir)
     return celery_app
-
-
-@beat_init.connect
-def _make_folder_for_schedule(sender: Any, **_: Any) -> None:
-    Path(sender.app.conf.beat_schedule_filename).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _create_app_or_exit() -> Celery:
