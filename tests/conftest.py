@@ -4,9 +4,7 @@ pytest-celery's `celery_setup` is the project's application with one worker, onc
 asks for it runs three times.
 """
 
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -25,14 +23,10 @@ from app.settings import read_settings
 from tests.services import leftovers
 from tests.services.celery import Worker
 from tests.services.containers import ProcessContainer, WorkerContainer
-from tests.services.rabbitmq import RabbitMQ, VirtualHost, server_script
+from tests.services.rabbitmq import RabbitMQ, VirtualHost
 from tests.services.valkey import Valkey
 from tests.waiting import wait_until
 
-WITHOUT_RABBITMQ = (
-    "Not tested, for want of a RabbitMQ server: install rabbitmq-server "
-    "(Debian, Ubuntu: apt install rabbitmq-server; macOS: brew install rabbitmq); it need not run."
-)
 NO_DATA_DIR = "/dev/null/the-test-gave-no-DATA_DIR"
 NO_WEATHER_SERVICE = "http://127.0.0.1:9/the-test-gave-no-weather-service"
 LEAVING_TIME = 15.0
@@ -70,18 +64,15 @@ def nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     folder = tmp_path_factory.getbasetemp().resolve()
     with leftovers.watched(folder) as mark:
         yield
-        wait_until(
-            lambda: not leftovers.processes_of_run(mark, folder),
-            LEAVING_TIME,
-            f"every process of the tests has ended; the last ones: {leftovers.processes_of_run(mark, folder)}",
-        )
+        try:
+            wait_until(lambda: not leftovers.processes_of_run(mark, folder), LEAVING_TIME, "every process has ended")
+        except AssertionError:
+            pytest.fail(f"The tests left processes behind: {leftovers.processes_of_run(mark, folder)}", pytrace=False)
 
 
 @pytest.fixture(scope="session")
 def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """The node of this run; do not break it, start one of your own for that. Take a `vhost` for each test."""
-    if server_script() is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(WITHOUT_RABBITMQ)
     node = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
     try:
         yield node.start()
@@ -112,12 +103,11 @@ def deployment(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def celery_broker_cluster(deployment: str, request: pytest.FixtureRequest) -> Iterator[CeleryBrokerCluster | None]:
     """A virtual host of RabbitMQ; None leaves the choice to the project, which takes its embedded broker."""
-    with ExitStack() as stack:
-        if deployment == "embedded":
-            yield None
-            return
-        rabbitmq = request.getfixturevalue("rabbitmq")
-        vhost = stack.enter_context(rabbitmq.vhost())
+    if deployment == "embedded":
+        yield None
+        return
+    rabbitmq: RabbitMQ = request.getfixturevalue("rabbitmq")  # not started where it is not needed
+    with rabbitmq.vhost() as vhost:
         yield CeleryBrokerCluster(CeleryTestBroker(ProcessContainer(rabbitmq, vhost.url)))
 
 
@@ -156,11 +146,10 @@ def celery_setup_cls() -> type[CeleryTestSetup]:
 
 
 @pytest.fixture(scope="session")
-def celery_setup_config(
-    celery_setup_cls: type[CeleryTestSetup], celery_worker_cluster_config: dict[str, Any]
-) -> dict[str, str]:
+def celery_setup_config(celery_setup_cls: Any, celery_worker_cluster_config: dict[str, Any]) -> dict[str, str]:
     """The environment variables of the project for this deployment."""
-    return celery_setup_cls.config(celery_worker_cluster_config)
+    variables: dict[str, str] = celery_setup_cls.config(celery_worker_cluster_config)
+    return variables
 
 
 @pytest.fixture(scope="session")

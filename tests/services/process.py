@@ -53,6 +53,7 @@ class LocalProcess:
         self.name = name or Path(self.command[0]).name
         self.log_file = directory / f"{self.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_group = False
         self._log_start = 0
 
     def start(self) -> Self:
@@ -81,13 +82,14 @@ class LocalProcess:
         self.kill()
 
     def kill(self, signum: signal.Signals = signal.SIGKILL) -> None:
-        """Send `signum` to the whole group of the process, as a power cut would end it, and wait for its end."""
-        if self._process is None:
+        """Send `signum` to the process and all that it started in its group, as a power cut does; wait for its end."""
+        if self._process is None or not self._has_group:
             return
         # A group whose last member is a zombie answers PermissionError on macOS.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signum)
         self._process.wait(self.stop_timeout)
+        self._has_group = signum != signal.SIGKILL  # once it is gone, its number may become that of another group
 
     def send_signal(self, signum: signal.Signals) -> None:
         """Send `signum` to the process alone and do not wait (SIGSTOP freezes it, SIGCONT lets it go on)."""
@@ -149,6 +151,7 @@ class LocalProcess:
                 env=self.environment,
                 start_new_session=True,
             )
+        self._has_group = True
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self.start_timeout

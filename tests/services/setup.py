@@ -62,8 +62,9 @@ def _bind(tasks: list[Any], celery_app: Celery) -> None:
 
 
 def _disconnect(celery_app: Celery) -> None:
-    celery_app.backend.result_consumer.stop()
-    if client := celery_app.backend.__dict__.get("client"):
+    backend: Any = celery_app.backend
+    backend.result_consumer.stop()
+    if client := backend.__dict__.get("client"):  # that of Redis; to ask for it would make one
         client.close()
     kombu.pools.reset()
     celery_app.close()

@@ -26,7 +26,7 @@ class Valkey(LocalProcess):
     def is_ready(self) -> bool:
         with self.client() as client:
             try:
-                return bool(client.ping())
+                return bool(client.ping() and client.info("server")["process_id"] == self.pid)
             except redis.exceptions.ConnectionError:  # includes the answer that it is still loading its file
                 return False
 
