@@ -1,0 +1,1 @@
+"""Messages through RabbitMQ, apart from Celery: work queues, an event bus, calls with an answer, and model tasks."""

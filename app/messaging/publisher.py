@@ -1,0 +1,103 @@
+"""Publishing that ends with RabbitMQ's confirmation, or with an error."""
+
+import asyncio
+import logging
+
+from aio_pika import Message
+from aio_pika.abc import AbstractExchange, AbstractRobustChannel
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError, PublishError
+
+from app.messaging.connection import RabbitMQConnectionManager
+from app.messaging.errors import MessageNotConfirmed, MessageUnroutable
+from app.messaging.names import LONGEST_NAME, Exchange, Queue
+from app.messaging.topology import ensure_exchange, ensure_queue
+
+CONFIRM_TIMEOUT = 30.0
+"""Seconds for one message, a broker that restarts meanwhile included."""
+WINDOW = 500
+"""The most messages that wait for their confirmation at once; more gain no speed and cost memory."""
+PAUSE = 0.1
+
+logger = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Publishes through the channel of a connection manager.
+
+    A message whose confirmation was lost with the connection is sent again, with the same message id: it is never
+    lost, and in that one case it can be there twice.
+    """
+
+    def __init__(self, manager: RabbitMQConnectionManager, timeout: float = CONFIRM_TIMEOUT) -> None:
+        self._manager = manager
+        self._timeout = timeout
+        self._window = asyncio.Semaphore(WINDOW)
+        self._channel: AbstractRobustChannel | None = None
+        self._exchanges: dict[str, AbstractExchange] = {}
+
+    async def declare_exchange(self, exchange: Exchange) -> None:
+        """Declare `exchange`, now and whenever the connection comes back; raises as `ensure_exchange` does."""
+        await ensure_exchange(await self._manager.get_connection(), exchange)
+        channel = await self._manager.get_channel()
+        await channel.declare_exchange(exchange.name, exchange.kind, durable=exchange.durable)
+
+    async def declare_queue(self, queue: Queue) -> None:
+        """Declare `queue`, now and (when a restart would lose it) whenever the connection comes back.
+
+        Raises as `ensure_queue` does.
+        """
+        arguments = await ensure_queue(await self._manager.get_connection(), queue)
+        if not queue.durable:
+            channel = await self._manager.get_channel()
+            await channel.declare_queue(queue.name, durable=False, arguments=arguments)
+
+    async def publish(self, message: Message, routing_key: str, exchange: str = "", *, mandatory: bool = True) -> None:
+        """Publish `message` and wait until RabbitMQ has it; the exchange "" leads to the queue named by the key.
+
+        Raises MessageUnroutable when it is `mandatory` and no queue takes it, MessageNotConfirmed when RabbitMQ
+        refuses it or does not confirm it within the time limit.
+        """
+        if len(routing_key.encode()) > LONGEST_NAME:
+            raise MessageUnroutable(f"The routing key {routing_key[:40]!r}… is longer than {LONGEST_NAME} bytes.")
+        async with self._window:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._until_confirmed(message, routing_key, exchange, mandatory)
+            except PublishError:
+                raise MessageUnroutable(_unroutable(routing_key, exchange)) from None
+            except DeliveryError:
+                raise MessageNotConfirmed("RabbitMQ refuses the message: a queue is full, or has failed.") from None
+            except TimeoutError:
+                text = f"RabbitMQ did not confirm the message within {self._timeout:g} s; it may or may not have it."
+                raise MessageNotConfirmed(text) from None
+
+    async def _until_confirmed(self, message: Message, routing_key: str, exchange: str, mandatory: bool) -> None:
+        while True:
+            channel = await self._manager.get_channel()
+            try:
+                await (await self._exchange(channel, exchange)).publish(message, routing_key, mandatory=mandatory)
+            except DeliveryError:
+                raise
+            except CONNECTION_EXCEPTIONS as error:
+                logger.debug("Publishing again, because of %r", error)
+            except asyncio.CancelledError:
+                # A connection that breaks off cancels what waits on it; whoever awaits us was not cancelled.
+                if (task := asyncio.current_task()) and task.cancelling():
+                    raise
+            else:
+                return
+            await asyncio.sleep(PAUSE)
+            await channel.ready()
+
+    async def _exchange(self, channel: AbstractRobustChannel, name: str) -> AbstractExchange:
+        if channel is not self._channel:
+            self._channel, self._exchanges = channel, {"": channel.default_exchange}
+        if name not in self._exchanges:
+            self._exchanges[name] = await channel.get_exchange(name, ensure=False)
+        return self._exchanges[name]
+
+
+def _unroutable(routing_key: str, exchange: str) -> str:
+    if exchange == "":
+        return f"There is no queue {routing_key!r}: RabbitMQ gave the message back."
+    return f"No queue of the exchange {exchange!r} takes the key {routing_key!r}: RabbitMQ gave the message back."

@@ -1,0 +1,68 @@
+"""Declaring queues and exchanges so that a difference is a sentence and disturbs nobody else on the connection."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import ChannelPreconditionFailed
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import ChannelAccessRefused, ChannelLockedResource
+
+from app.messaging.errors import BrokerRefused, DeclarationDiffers
+from app.messaging.names import Exchange, Queue
+
+QUORUM = {"x-queue-type": "quorum"}
+
+
+async def ensure_exchange(connection: AbstractConnection, exchange: Exchange) -> None:
+    """Declare `exchange`.
+
+    Raises DeclarationDiffers when one of that name has other properties, BrokerRefused without the permission.
+    """
+    async with _channel_of_its_own(connection) as channel:
+        await channel.exchange_declare(exchange.name, exchange_type=exchange.kind, durable=exchange.durable)
+
+
+async def ensure_queue(
+    connection: AbstractConnection, queue: Queue, arguments: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Declare `queue`, and return the arguments by which it can be declared again.
+
+    A queue that exists keeps its type: classic or quorum, both keep what they confirm.
+    Raises DeclarationDiffers when it has other properties, BrokerRefused without the permission.
+    """
+    extra = dict(arguments or {})
+    wanted = extra | (QUORUM if queue.type == "quorum" else {})
+    try:
+        await _declare_queue(connection, queue, wanted)
+    except DeclarationDiffers as difference:
+        if "x-queue-type" not in str(difference):
+            raise
+        wanted = extra | (QUORUM if queue.type == "classic" else {})
+        await _declare_queue(connection, queue, wanted)
+    return wanted
+
+
+async def _declare_queue(connection: AbstractConnection, queue: Queue, arguments: dict[str, Any]) -> None:
+    async with _channel_of_its_own(connection) as channel:
+        await channel.queue_declare(queue.name, durable=queue.durable, arguments=arguments)
+
+
+@contextlib.asynccontextmanager
+async def _channel_of_its_own(connection: AbstractConnection) -> AsyncIterator[AbstractChannel]:
+    """A channel below the robust ones: RabbitMQ closes it when it refuses, and then nothing tries to revive it."""
+    await connection.ready()
+    if connection.transport is None:
+        raise ConnectionResetError("the connection is being closed")
+    channel = await connection.transport.connection.channel(publisher_confirms=False)
+    try:
+        yield channel
+    except ChannelPreconditionFailed as error:
+        raise DeclarationDiffers.from_reply(str(error)) from None
+    except ChannelLockedResource:
+        raise DeclarationDiffers("Another connection has that queue for itself alone: take another name.") from None
+    except ChannelAccessRefused as error:
+        raise BrokerRefused(f"RabbitMQ refuses the permission: {error}.") from None
+    finally:
+        await channel.close()
