@@ -106,11 +106,10 @@ class Keeper:
 
     def _leave(self) -> None:
         self._leaving.set()
+        with contextlib.suppress(OSError):
+            ask(SOCKET, "SHUTDOWN")  # done at once, and also by the server of a killed keeper
         if self._server is not None:
-            self._server.terminate()
-        else:
-            with contextlib.suppress(OSError):
-                ask(SOCKET, "SHUTDOWN")  # the server of a killed keeper
+            self._server.terminate()  # one that does not answer yet
 
     def _sync_regularly(self) -> None:
         synced = 0
@@ -130,9 +129,12 @@ def _sync_newer(folder: Path, synced: int) -> int:
 
 
 def _end_with_the_keeper() -> None:
-    """In the server's process: have Linux end it when the keeper is killed; elsewhere the next keeper takes it over."""
+    """In the server's process: have Linux end it when the keeper is killed; elsewhere the next keeper takes it over.
+
+    At once, which loses nothing: a server that is about to end still answers, and would deceive whoever joins.
+    """
     if _prctl is not None:
-        _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def ask(path: str, command: str) -> bytes:

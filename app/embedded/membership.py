@@ -107,13 +107,19 @@ def _ensure_server(folder: Path, socket: str, deadline: float) -> None:
     while True:
         with _keeper_lock(folder) as lock:
             if lock is not None and started:
-                raise EmbeddedBrokerError(f"The embedded broker did not start; {folder / keeper.LOG} says why.")
+                raise EmbeddedBrokerError(f"The embedded broker did not start: {_reason(folder)}.")
             if lock is not None:
                 _start_keeper(folder, lock)
                 started = True
         if _answers(socket):
             return
         _wait(folder, deadline)
+
+
+def _reason(folder: Path) -> str:
+    if os.statvfs(folder).f_bavail == 0:  # the log cannot say so
+        return f"the disk of {folder} is full"
+    return f"{folder / keeper.LOG} says why"
 
 
 @contextlib.contextmanager
