@@ -86,7 +86,7 @@ def _follow(request: Request, connections: Connections) -> Reply:
                 target = response.headers.get("location")
                 if response.status_code not in REDIRECTS or target is None:
                     return _read(request, response)
-            url = _redirected(request.service, url, target)
+            url = redirect_target(request.service, url, target)
             form = form if response.status_code in (307, 308) else None
     raise ReplyNotUnderstood(f"{request.service} redirects the request more than {MAX_REDIRECTS} times.")
 
@@ -136,7 +136,7 @@ def _read(request: Request, response: requests.Response) -> Reply:
     return Reply(response.status_code, headers, bytes(body))
 
 
-def _redirected(service: str, url: str, target: str) -> str:
+def redirect_target(service: str, url: str, target: str) -> str:
     """The absolute URL of a redirect's target, if it is one to follow."""
     try:
         absolute = urljoin(url, target)

@@ -5,6 +5,7 @@ is not written again. Rows stand in the order in which they were fetched, so tha
 is at the end, and a run costs the same however long the file has grown.
 """
 
+import errno
 import json
 import os
 import stat
@@ -25,8 +26,8 @@ from app.weather.torn import set_aside_torn_lines
 LOCK_SECONDS: Final = 30.0
 CLOCK_SLACK: Final = timedelta(hours=1)
 """How far clocks may have been wrong when rows were fetched."""
-MOST_FROM_FUTURE: Final = 1_000
-"""Rows that seem to come from the future before the search for doubles ends."""
+MOST_TIMES: Final = 20
+"""Times of observation that are looked for as text; with more of them, reading every row is quicker."""
 LOOK_BACK_BYTES: Final = 16 * 1024 * 1024
 """How far back a place's last row is looked for: half a year of two places, a day and a half of five hundred. A gap in
 which nothing was written adds nothing to it, however long it was."""
@@ -94,11 +95,11 @@ class Store:
         searched = 0
         try:
             with self._for_reading() as descriptor:
-                for lines in blocks_from_end(descriptor):
-                    for row in _rows(line for line in lines if any(name in line for name in kept)):
+                for block in blocks_from_end(descriptor):
+                    for row in _rows(_lines_with(block, kept)):
                         if of_place := kept.get(_name_in_row(row["place"])):
                             of_place.add(row, provider)
-                    searched += sum(map(len, lines))
+                    searched += len(block)
                     if searched > LOOK_BACK_BYTES or all(of_place.own for of_place in kept.values()):
                         break
         except FileNotFoundError:
@@ -111,6 +112,8 @@ class Store:
     def _for_writing(self) -> Iterator[int]:
         path = self.path.resolve()
         try:
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             with locked(path.with_name(f"{path.name}.lock"), LOCK_SECONDS):
                 is_new = not path.exists()
                 descriptor = _open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
@@ -172,18 +175,17 @@ def _not_kept(descriptor: int, observations: Sequence[Observation]) -> list[Obse
 def _recent_identities(descriptor: int, observations: Sequence[Observation]) -> set[tuple[str, str, str]]:
     """The identities in the file, as far back as one of the `observations` could have been written before.
 
-    That cannot have been before it was observed, and rows stand in the order in which they were fetched. Rows that seem
-    to come from the future, of a clock that was set back since, say nothing about where to stop.
+    That cannot have been before it was observed, and rows stand in the order in which they were fetched. Blocks without
+    one of the times of observation are not looked into: a year of rows that a clock far ahead has dated costs little.
     """
     oldest = format_time(min(observation.observed_at for observation in observations) - CLOCK_SLACK)
-    latest = format_time(max(observation.fetched_at for observation in observations) + CLOCK_SLACK)
+    times = {observation.identity[2].encode() for observation in observations}
     identities: set[tuple[str, str, str]] = set()
-    from_future = 0
-    for lines in blocks_from_end(descriptor):
-        rows = _rows(lines)
-        identities.update((row["provider"], row["place"], row["observed_at"]) for row in rows)
-        from_future += sum(row["fetched_at"] > latest for row in rows)
-        if from_future > MOST_FROM_FUTURE or (rows and rows[0]["fetched_at"] < oldest):
+    for block in blocks_from_end(descriptor):
+        if len(times) > MOST_TIMES or any(time in block for time in times):
+            identities.update((row["provider"], row["place"], row["observed_at"]) for row in _rows(block.split(b"\n")))
+        first = _rows([block.partition(b"\n")[0]])
+        if first and first[0]["fetched_at"] < oldest:
             break
     return identities
 
@@ -195,6 +197,12 @@ def _rows(lines: Iterable[bytes]) -> list[Row]:
         with suppress(ValueError):
             rows.append(parse_row(line))
     return rows
+
+
+def _lines_with(block: bytes, texts: Collection[bytes]) -> Iterator[bytes]:
+    """The lines of `block` that hold one of `texts`."""
+    if any(text in block for text in texts):
+        yield from (line for line in block.split(b"\n") if any(text in line for text in texts))
 
 
 def _name_in_row(name: str) -> bytes:

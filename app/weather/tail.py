@@ -10,8 +10,8 @@ LONGEST_LINE: Final = 1024 * 1024
 """Bytes; a longer one is no line of ours and is left out."""
 
 
-def blocks_from_end(descriptor: int) -> Iterator[list[bytes]]:
-    """The complete lines of a file without their line ends: the last ones first, some at a time and these in order.
+def blocks_from_end(descriptor: int) -> Iterator[bytes]:
+    """The complete lines of a file in blocks, without the last line end of each: the last block first.
 
     What follows the last line end is no line yet. Blocks begin small and double, so that the usual case, where the
     first one is enough, costs little.
@@ -25,7 +25,8 @@ def blocks_from_end(descriptor: int) -> Iterator[list[bytes]]:
         if not line_end_seen:
             block, line_end, _ = block.rpartition(b"\n")
             line_end_seen = bool(line_end)
-        lines = block.split(b"\n") if line_end_seen else []
-        rest = lines.pop(0) if lines and start > 0 else b""
-        rest = rest if len(rest) <= LONGEST_LINE else b""
-        yield [line for line in lines if line]
+        if start > 0:
+            rest, line_end, block = block.partition(b"\n")
+            rest = rest if len(rest) <= LONGEST_LINE else b""
+        if block:
+            yield block

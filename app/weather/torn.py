@@ -8,7 +8,7 @@ from typing import Final
 from app.weather.errors import StoreError
 from app.weather.files import sync_folder
 
-BLOCK: Final = 64 * 1024
+BLOCK: Final = 4 * 1024
 MOST_LINES: Final = 8
 """Lines that one power cut can spoil: those of one write."""
 

@@ -1,4 +1,4 @@
-"""Whatever a weather service does wrong: a right row, or a sentence and no row. Never a wrong row, never a traceback."""
+"""Whatever a weather service does wrong: a right row, or a sentence and no row, and never a traceback."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +13,10 @@ from tests.services.weather_world import BERLIN, MOSCOW, World
 
 pytestmark = pytest.mark.timeout(20)
 
-HARMLESS = ("gzip", "deflate", "text-type", "wrong-order", "local-time", "redirect-endless") + tuple(
-    f"redirect-{code}" for code in (301, 302, 307, 308)
-)
+HARMLESS = [
+    *("gzip", "deflate", "text-type", "wrong-order", "local-time", "redirect-endless"),
+    *(f"redirect-{code}" for code in (301, 302, 307, 308)),
+]
 """Faults that a client must put up with."""
 OF_THE_PAST = ("short-series", "no-series", "past-absurd", "past-nan", "past-string", "past-null")
 OF_THE_FIRST_PLACE = [

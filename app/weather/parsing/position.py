@@ -1,6 +1,6 @@
 """Whether an answer speaks of the place that was asked about."""
 
-from math import asin, cos, degrees, isfinite, radians, sin, sqrt
+from math import asin, cos, degrees, radians, sin, sqrt
 from typing import Final
 
 from app.weather.observation import Place
@@ -25,7 +25,7 @@ def check_position(place: Place, latitude: object, longitude: object) -> None:
 
 
 def _is_degrees(value: object, limit: int) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and abs(value) <= limit
+    return isinstance(value, int | float) and not isinstance(value, bool) and -limit <= value <= limit
 
 
 def _arc(place: Place, latitude: float, longitude: float) -> float:
