@@ -11,7 +11,7 @@ RUNTIME := $(VENV)/runtime.stamp
 DEV := $(VENV)/dev.stamp
 INSTALL := $(PYTHON) -m pip install --require-hashes --disable-pip-version-check -q -r
 # A Python that was upgraded or removed leaves a dead link: then the environment is made anew.
-ANEW := $(if $(wildcard $(PYTHON)),,anew)
+ANEW := $(shell test -x $(PYTHON) || echo anew)
 COMPILE := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-annotate --no-header --python-version 3.11 --all-extras
 
