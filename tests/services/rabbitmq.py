@@ -105,13 +105,8 @@ class RabbitMQ(LocalProcess):
             self.port_mapper.start()
         return super().start()
 
-    def stop(self) -> None:
-        """Stop the node as an operator does, then the port mapper."""
-        super().stop()
-        self.port_mapper.stop()
-
     def kill(self, signum: signal.Signals = signal.SIGKILL) -> None:
-        """End the node as a power cut would."""
+        """End the node as a power cut would, and its port mapper with it."""
         super().kill(signum)
         self.port_mapper.kill(signum)
 
