@@ -67,6 +67,59 @@ class WorkerConfig:
         return Queue(self.queue_name, self.durable, self.queue_type)
 
 
+@dataclass(frozen=True)
+class LoggerConfig:
+    """The bus of a logger: `name` is the exchange."""
+
+    rabbit_url: str = field(repr=False)
+    name: str
+    durable: bool = False
+    """Whether the exchange survives a restart of the broker; must be as whoever made the exchange said."""
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError for a value that cannot be used."""
+        check(0 < len(self.name.encode()) <= LONGEST_NAME, f"name has 1 to {LONGEST_NAME} bytes")
+        check(not self.name.startswith("amq."), "name cannot begin with amq., which belongs to RabbitMQ")
+
+
+@dataclass(frozen=True)
+class RpcClientConfig:
+    """Whom a client calls: whoever serves the queue."""
+
+    rabbit_url: str = field(repr=False)
+    queue_name: str
+    timeout: float = 10.0
+    """Seconds for a call, from sending it to its answer."""
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError for a value that cannot be used."""
+        check_queue_name(self.queue_name)
+        check(0 < self.timeout <= LONGEST_DELAY, "timeout lies above 0 s and up to a day")
+
+
+@dataclass(frozen=True)
+class RpcServerConfig:
+    """Where a server takes calls, and how many at once."""
+
+    rabbit_url: str = field(repr=False)
+    queue_name: str
+    capacity: int = 1
+    durable: bool = True
+    queue_type: QueueType = "classic"
+    stop_timeout: float = 30.0
+    """Seconds that `stop` waits for the calls that run."""
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError for a value that cannot be used."""
+        check_queue_name(self.queue_name)
+        check(1 <= self.capacity <= MOST_IN_FLIGHT, f"capacity lies between 1 and {MOST_IN_FLIGHT}")
+
+    @property
+    def queue(self) -> Queue:
+        """The queue as it is declared."""
+        return Queue(self.queue_name, self.durable, self.queue_type)
+
+
 def check_queue_name(name: str) -> None:
     """Raise ConfigurationError unless RabbitMQ takes `name` for a queue."""
     check(0 < len(name.encode()) <= LONGEST_NAME, f"queue_name has 1 to {LONGEST_NAME} bytes")

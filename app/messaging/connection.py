@@ -1,17 +1,18 @@
 """One connection to RabbitMQ for a process: robust, opened once, reopened when closed, closed cleanly."""
 
 import asyncio
+import errno
 import logging
 from typing import Literal, Self
 from weakref import WeakKeyDictionary
 
 from aio_pika import RobustConnection
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
-from aio_pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenticationError
+from aio_pika.exceptions import AMQPError, AuthenticationError, InvalidFrameError, ProbableAuthenticationError
 from aiormq.exceptions import ConnectionNotAllowed
 from yarl import URL
 
-from app.messaging.errors import BrokerRefused, BrokerUnreachable, ConfigurationError, masked
+from app.messaging.errors import BrokerRefused, BrokerUnreachable, ConfigurationError, MessagingError, masked
 
 CONNECT_TIMEOUT = 10.0
 """Seconds until a broker that does not answer counts as unreachable."""
@@ -118,18 +119,26 @@ async def _connect(url: str) -> AbstractRobustConnection:
             await connection.connect()
     except BaseException as error:
         await connection.close()
-        if isinstance(error, TimeoutError):
-            reason = f"no answer within {CONNECT_TIMEOUT:g} s"
-            raise BrokerUnreachable(f"RabbitMQ at {where} cannot be reached: {reason}.") from None
-        if isinstance(error, AuthenticationError | ProbableAuthenticationError):
-            raise BrokerRefused(f"RabbitMQ at {where} refuses this user or password.") from None
-        if isinstance(error, ConnectionNotAllowed):
-            raise BrokerRefused(f"RabbitMQ at {where} does not let this user into this virtual host.") from None
         if isinstance(error, AMQPError | OSError | EOFError):
-            raise BrokerUnreachable(f"RabbitMQ at {where} cannot be reached: {_reason(error)}.") from None
+            raise _failure(error, where) from None
         raise
     _report_losses(connection, where)
     return connection
+
+
+def _failure(error: Exception, where: str) -> MessagingError:
+    """What a failed attempt to connect means for the user."""
+    if isinstance(error, TimeoutError):
+        return BrokerUnreachable(f"RabbitMQ at {where} cannot be reached: no answer within {CONNECT_TIMEOUT:g} s.")
+    if isinstance(error, AuthenticationError | ProbableAuthenticationError):
+        return BrokerRefused(f"RabbitMQ at {where} refuses this user or password.")
+    if isinstance(error, ConnectionNotAllowed | InvalidFrameError):
+        # RabbitMQ closes the connection in the middle of opening it; aiormq reports the frame, not the reason in it.
+        return BrokerRefused(f"RabbitMQ at {where} has no such virtual host, or does not let this user in.")
+    if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
+        return BrokerUnreachable(f"RabbitMQ at {where} cannot be reached: nothing listens there.")
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return BrokerUnreachable(f"RabbitMQ at {where} cannot be reached: {reason}.")
 
 
 def _report_losses(connection: RobustConnection, where: str) -> None:
@@ -159,11 +168,3 @@ def _parsed(url: str) -> URL:
     if parsed.scheme not in ("amqp", "amqps") or not parsed.host:
         raise ConfigurationError(f"{masked(url)!r} is no URL of RabbitMQ; {URL_FORM}.")
     return parsed if "heartbeat" in parsed.query else parsed.update_query(heartbeat=HEARTBEAT)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__

@@ -92,8 +92,9 @@ class Consumer:
                 else:
                     await self._callback(cast(IncomingMessage, message))
         except CONNECTION_EXCEPTIONS as error:
-            logger.warning(
-                "A message was handled, but the connection broke off first, so it will come again: %r", error
-            )
+            logger.warning("A message is handled, but RabbitMQ cannot be told, and delivers it again: %r", error)
+        except asyncio.CancelledError:
+            logger.warning("A handler is cancelled, because its channel closes; RabbitMQ delivers the message again.")
+            raise
         finally:
             self._running.discard(task)

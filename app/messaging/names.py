@@ -37,6 +37,7 @@ HELLO = Queue("hello", purpose="texts from senders to receivers, each to one of 
 
 LOGS = Exchange("logs", "fanout", purpose="log lines, to every listener")
 LOGS_LEVEL = Exchange("logs_level", "direct", purpose="log lines; the key is the level")
+EVENTS = Exchange("logger_metaclass", "direct", purpose="events of the class Logger; the key is the level")
 TOPICS = Exchange("topics", "topic", purpose="logs and metrics; the key is a path of words, as metrics.cpu.usage")
 IMAGES = Exchange("tasks_headers", "headers", purpose="tasks chosen by their headers, as type=image priority=high")
 MEDIA = Exchange("media", "direct", purpose="messages of two types, image and text; the key is the type")
@@ -59,7 +60,7 @@ RPC = Queue("rpc_queue", purpose="calls; each answer goes to the queue that the 
 
 WEATHER = Exchange("weather", "topic", durable=True, purpose="every stored observation; the key is weather_key()")
 
-EXCHANGES = (LOGS, LOGS_LEVEL, TOPICS, IMAGES, MEDIA, TRAINING_FINISHED, ML_TASKS, WEATHER)
+EXCHANGES = (LOGS, LOGS_LEVEL, EVENTS, TOPICS, IMAGES, MEDIA, TRAINING_FINISHED, ML_TASKS, WEATHER)
 QUEUES = (HELLO, RPC, *ML_QUEUES.values())
 
 

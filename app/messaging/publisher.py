@@ -14,8 +14,9 @@ from app.messaging.topology import ensure_exchange, ensure_queue
 
 CONFIRM_TIMEOUT = 30.0
 """Seconds for one message, a broker that restarts meanwhile included."""
-WINDOW = 500
-"""The most messages that wait for their confirmation at once; more gain no speed and cost memory."""
+WINDOW = 64
+"""The most messages that wait for their confirmation at once. More are not faster, and all of them may come twice when
+the connection breaks off."""
 PAUSE = 0.1
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,11 @@ class Publisher:
         if not queue.durable:
             channel = await self._manager.get_channel()
             await channel.declare_queue(queue.name, durable=False, arguments=arguments)
+
+    async def bind(self, queue: Queue, exchange: Exchange, key: str) -> None:
+        """Bind the declared `queue` to the declared `exchange` by `key`; both are durable, so the binding stays."""
+        channel = await (await self._manager.get_channel()).get_underlay_channel()
+        await channel.queue_bind(queue.name, exchange.name, routing_key=key)
 
     async def publish(self, message: Message, routing_key: str, exchange: str = "", *, mandatory: bool = True) -> None:
         """Publish `message` and wait until RabbitMQ has it; the exchange "" leads to the queue named by the key.

@@ -4,8 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from aio_pika import IncomingMessage
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustQueue
@@ -15,6 +14,7 @@ from app.messaging.configuration import WorkerClientConfig, WorkerConfig
 from app.messaging.connection import RabbitMQConnectionManager
 from app.messaging.consumer import Consumer
 from app.messaging.errors import ConfigurationError, MessageNotJSON, MessageRejected, MessagingError
+from app.messaging.lifecycle import Service
 from app.messaging.publisher import Publisher
 from app.messaging.redelivery import Redelivery, delivered_too_often
 from app.messaging.topology import ensure_queue
@@ -27,7 +27,7 @@ PAUSE = 1.0
 logger = logging.getLogger(__name__)
 
 
-class WorkerClient:
+class WorkerClient(Service):
     """Puts tasks into a queue; used as `async with WorkerClient(config) as worker: await worker.put({...})`."""
 
     def __init__(self, config: WorkerClientConfig) -> None:
@@ -66,17 +66,8 @@ class WorkerClient:
         if manager is not None:
             await manager.release()
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-
-class Worker:
+class Worker(Service):
     """Takes tasks from a queue; subclass it and write `handler`.
 
     A task is acknowledged after its handler has returned, so a worker that dies leaves it to the others: a handler
