@@ -1,4 +1,4 @@
-"""The keeper: the process that runs the embedded Valkey server for as long as it has members.
+"""The keeper: the process that runs an embedded Valkey server, and ends it when its last member has left.
 
 It is a program of its own, `keeper.py FOLDER SERVER`, so that the server outlives whoever needed it first. It imports
 nothing but a little of the standard library, as it stays in memory for as long as anybody works.
@@ -34,8 +34,6 @@ LOG_LIMIT = 1_000_000
 """Bytes after which a keeper that starts sets the log aside, as `valkey.log.1`."""
 SYNC_INTERVAL = 1.0
 """Seconds of work that a power cut may take."""
-RESTART_INTERVAL = 1.0
-"""Seconds between two starts of the server, at least."""
 ANSWER_LIMIT = 1.0
 """Seconds that the server has to answer a command of ours."""
 
@@ -67,7 +65,7 @@ def main(folder: str, server: str) -> None:
 
 
 class Keeper:
-    """One server, started again when it is killed, stopped when nobody needs it."""
+    """One server, stopped when nobody needs it; when it ends by itself, the next member to connect starts anew."""
 
     def __init__(self, program: str) -> None:
         self._program = program
@@ -75,20 +73,17 @@ class Keeper:
         self._leaving = threading.Event()
 
     def run(self) -> None:
-        """Serve until there is no reason to."""
+        """Serve until nobody needs it, or the server ends."""
         signal.signal(signal.SIGTERM, lambda *_: self._leave())
         threading.Thread(target=self._leave_after_the_last_member, daemon=True).start()
         lock = open_lock(Path(SERVER_LOCK))
         fcntl.flock(lock, fcntl.LOCK_EX)  # waits for as long as the server of a killed keeper goes on
         threading.Thread(target=self._sync_regularly, daemon=True).start()
-        while not self._leaving.is_set():
-            started = time.monotonic()
-            if self._serve(lock) >= 0:
-                return  # it was told to end, or could not work; the log says why, and the next member tries again
-            self._leaving.wait(started + RESTART_INTERVAL - time.monotonic())
+        if not self._leaving.is_set():
+            self._serve(lock)
 
-    def _serve(self, lock: int) -> int:
-        """Run a server until its end; its exit code, negative when a signal ended it."""
+    def _serve(self, lock: int) -> None:
+        """Run a server until its end."""
         arguments = [part for name, value in OPTIONS.items() for part in (f"--{name}", value)]
         self._server = subprocess.Popen(
             [self._program, *arguments],
@@ -97,7 +92,7 @@ class Keeper:
         )
         if self._leaving.is_set():
             self._server.terminate()
-        return self._server.wait()
+        self._server.wait()
 
     def _leave_after_the_last_member(self) -> None:
         members = open_lock(Path(MEMBERS_LOCK))
@@ -112,20 +107,20 @@ class Keeper:
             self._server.terminate()  # one that does not answer yet
 
     def _sync_regularly(self) -> None:
-        synced = 0
+        since = 0.0
         while not self._leaving.wait(SYNC_INTERVAL):
+            now = time.time()
             with contextlib.suppress(OSError):  # a file that a rewrite has just replaced
-                synced = _sync_newer(Path(APPEND_ONLY_FOLDER), synced)
+                _sync_changed(Path(APPEND_ONLY_FOLDER), since)
+                since = now - SYNC_INTERVAL  # the times of files are coarse: better once too often
 
 
-def _sync_newer(folder: Path, synced: int) -> int:
-    """Bring the files of `folder` that changed after `synced` to the disk; the time of the latest change, in ns."""
-    changes = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    for path, changed in changes.items():
-        if changed > synced:
+def _sync_changed(folder: Path, since: float) -> None:
+    """Bring the files of `folder` that changed after `since`, in seconds since the epoch, to the disk."""
+    for path in folder.iterdir():
+        if path.stat().st_mtime >= since:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-    return max(changes.values(), default=synced)
 
 
 def _end_with_the_keeper() -> None:
