@@ -23,8 +23,8 @@ class Run:
 
     name: str
     workflow: Workflow
-    signature: AnySignature
     root: Step
+    signature: AnySignature
     result: Any = None
     seconds: float = 0.0
     skipped: str | None = None
@@ -41,7 +41,7 @@ class Run:
 def prepare(name: str, workflow: Workflow) -> Run:
     """A run of `workflow` that has not been started."""
     signature = workflow.build()
-    return Run(name, workflow, signature, plan(signature))
+    return Run(name, workflow, plan(signature), signature)
 
 
 def execute(run: Run, app: Celery, events: EventStream, limit: float) -> None:
@@ -52,8 +52,9 @@ def execute(run: Run, app: Celery, events: EventStream, limit: float) -> None:
     elif run.root.has_chord and (reason := chords_refused(app)):
         run.skipped = reason
     else:
-        run.signature.apply_async()
+        result = run.signature.apply_async()
         run.late = not _follow(Progress(run.root), app, events, limit)
+        result.forget()  # else the result store keeps it, and this process its subscription
     run.result = outcome(run.root)
     if run.workflow.missed(run.result):
         run.skipped = str(run.result)

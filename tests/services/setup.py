@@ -63,7 +63,8 @@ def _bind(tasks: list[Any], celery_app: Celery) -> None:
 
 def _disconnect(celery_app: Celery) -> None:
     backend: Any = celery_app.backend
-    backend.result_consumer.stop()
+    if getattr(backend.result_consumer, "_connection", "not of rpc"):  # that of rpc cannot be stopped unless started
+        backend.result_consumer.stop()
     if client := backend.__dict__.get("client"):  # that of Redis; to ask for it would make one
         client.close()
     kombu.pools.reset()
