@@ -26,9 +26,7 @@ def shell(script: str, directory: Path) -> LocalProcess:
 
 
 def embedded(directory: Path) -> dict[str, str]:
-    data = directory / "data"
-    data.mkdir()
-    return {"DATA_DIR": str(data)}
+    return {"DATA_DIR": str(directory / "data")}
 
 
 SERVICES: dict[str, Callable[[Path], LocalProcess]] = {
