@@ -17,6 +17,7 @@ RUN groupadd --gid 10001 weatherbeat \
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/weatherbeat
 COPY . .
+RUN python -m compileall -q .
 # REMAP_SIGTERM: on SIGTERM, a worker hands its tasks back when they take too long, where it would wait for them.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
