@@ -15,7 +15,7 @@ ANEW := $(shell test -x $(PYTHON) || echo anew)
 COMPILE := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-annotate --no-header --python-version 3.11 --all-extras
 
-.PHONY: help setup demo test lint up rabbitmq faults bench compose lock clean anew
+.PHONY: help setup demo test lint up rabbitmq faults bench capture compose lock clean anew
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ bench: $(DEV) ## measure; prints figures
 	@for program in bench/[a-z]*.py; do \
 		$(PYTHON) -m "bench.$$(basename "$$program" .py)" $(ARGS) || exit; \
 	done
+
+capture: $(RUNTIME) ## put what the demo prints into README.md anew
+	@$(PYTHON) scripts/capture.py
 
 compose: $(DEV) ## build docker-compose.yml's images and test its services; needs Docker
 	$(PYTHON) -m pytest -m docker $(ARGS)

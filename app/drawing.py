@@ -164,8 +164,12 @@ def _verdict(run: Run) -> Text:
 
 
 def _comparison(run: Run) -> tuple[Text, Text]:
-    expected = Text(value(run.workflow.expected), "dim", no_wrap=True, overflow="ellipsis")
+    expected = Text(_unquoted(run.workflow.expected), "dim", no_wrap=True, overflow="ellipsis")
     if run.skipped:
         return Text(run.skipped, "yellow"), expected
-    result = "took too long" if run.late else value(run.result)
+    result = "took too long" if run.late else _unquoted(run.result)
     return Text(result, "" if run.ok else "red", no_wrap=run.ok, overflow="ellipsis"), expected
+
+
+def _unquoted(result: object) -> str:
+    return result if isinstance(result, str) else value(result)
