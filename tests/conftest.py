@@ -23,7 +23,7 @@ from app.settings import read_settings
 from tests.services import leftovers
 from tests.services.celery import Worker
 from tests.services.containers import ProcessContainer, WorkerContainer
-from tests.services.rabbitmq import RabbitMQ, VirtualHost
+from tests.services.rabbitmq import NOT_INSTALLED, REMEDY, RabbitMQ, VirtualHost
 from tests.services.valkey import Valkey
 from tests.waiting import wait_until
 
@@ -44,6 +44,14 @@ def pytest_configure(config: pytest.Config) -> None:
     environment.setenv("DATA_DIR", NO_DATA_DIR)
     environment.setenv("OPEN_METEO_URL", NO_WEATHER_SERVICE)
     environment.setenv("MET_NORWAY_URL", NO_WEATHER_SERVICE)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one sentence what was not tested, and how to have it tested."""
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    if count := sum(NOT_INSTALLED in reason for reason in skipped):
+        sentence = f"Not tested: what needs RabbitMQ ({count} tests). To test it, {REMEDY}."
+        terminalreporter.write_line(sentence, yellow=True)
 
 
 def _variables_of_the_project() -> set[str]:

@@ -22,9 +22,10 @@ AMQP_HEADER = b"AMQP\x00\x00\x09\x01"
 # Debian and Homebrew put the server where the PATH of an ordinary user may not lead.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"])
 
-NOT_INSTALLED = (
-    "Not tested, for want of a RabbitMQ server: install rabbitmq-server "
-    "(Debian, Ubuntu: apt install rabbitmq-server; macOS: brew install rabbitmq); it need not run."
+NOT_INSTALLED = "RabbitMQ is not installed"
+REMEDY = (
+    "install rabbitmq-server (Debian, Ubuntu: apt install rabbitmq-server; macOS: brew install rabbitmq); "
+    "it need not run"
 )
 
 CONFIGURATION = """\
@@ -60,7 +61,9 @@ def server_script() -> Path | None:
 def require_server() -> None:
     """Skip the test that calls it where RabbitMQ is not installed; with `CI` set, fail it."""
     if server_script() is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(NOT_INSTALLED)
+        if os.environ.get("CI"):
+            pytest.fail(f"{NOT_INSTALLED}: {REMEDY}.")
+        pytest.skip(NOT_INSTALLED)
 
 
 class PortMapper(LocalProcess):
