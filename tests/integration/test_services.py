@@ -189,9 +189,7 @@ def test_without_rabbitmq_a_laptop_skips_and_ci_fails(
     """Where RabbitMQ is not installed one sentence says so; only where `CI` is not set may that be."""
     monkeypatch.setattr(rabbitmq, "SEARCH_PATH", str(tmp_path))
     monkeypatch.setenv("CI", ci)
-    with pytest.raises(
-        (pytest.skip.Exception, pytest.fail.Exception), match="RabbitMQ is not installed: install"
-    ) as raised:
+    with pytest.raises((pytest.skip.Exception, pytest.fail.Exception), match="RabbitMQ is not installed") as raised:
         RabbitMQ(tmp_path)
     assert raised.type is outcome
 
