@@ -3,7 +3,7 @@
 import json
 from typing import Final, NoReturn, TypedDict, cast
 
-from app.weather.observation import MEASURED, SCHEMA
+from app.weather.observation import MEASURED, SCHEMA, parse_time
 
 
 class Row(TypedDict):
@@ -27,6 +27,8 @@ class Row(TypedDict):
     backfilled: bool
 
 
+MOST: Final = 1e9
+"""No value of ours is nearly as great; one that is would not fit into a column of an export."""
 _TEXTS: Final = ("place", "observed_at", "fetched_at", "provider", "kind")
 _VALUES: Final = frozenset({int, float, type(None)})
 _NUMBERS: Final = frozenset({int, float})
@@ -55,12 +57,16 @@ def _check_fields(row: dict[str, object]) -> None:
             if type(row[name]) is not str:
                 raise ValueError(f"has no text as {name}")
         for name in MEASURED:
-            if type(row[name]) not in _VALUES:
+            if type(value := row[name]) not in _VALUES or not -MOST < (cast(float, value) or 0) < MOST:
                 raise ValueError(f"has no number as {name}")
         if type(row["latitude"]) not in _NUMBERS or type(row["longitude"]) not in _NUMBERS:
             raise ValueError("has no coordinates")
+        if type(row["weather_code"]) is float:
+            raise ValueError("has no whole number as weather_code")
         if type(row["backfilled"]) is not bool:
             raise ValueError("does not say whether it was backfilled")
+        parse_time(cast(str, row["observed_at"]))
+        parse_time(cast(str, row["fetched_at"]))
     except KeyError as error:
         raise ValueError(f"lacks {error.args[0]}") from None
 

@@ -58,12 +58,11 @@ class Kept:
         return self.own or max(self.times)
 
     def add(self, row: Row, provider: str) -> None:
-        """Take note of a row; one without a readable time is left to the readers of the file."""
-        with suppress(ValueError):
-            observed_at = parse_time(row["observed_at"])
-            self.times.add(observed_at)
-            if row["provider"] == provider:
-                self.own = max(observed_at, self.own or observed_at)
+        """Take note of a row."""
+        observed_at = parse_time(row["observed_at"])
+        self.times.add(observed_at)
+        if row["provider"] == provider:
+            self.own = max(observed_at, self.own or observed_at)
 
 
 class Store:
