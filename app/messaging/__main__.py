@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Coroutine
 
-from app.messaging.command_line import build_parser
+from app.messaging.command_line import parse_command_line
 from app.messaging.errors import ConfigurationError, MessagingError
 from app.messaging.roles.steps import tell_in_json, tell_in_words
 from app.program import INTERRUPTED, run_program
@@ -20,7 +20,7 @@ WITHOUT_RABBITMQ = (
 
 def main() -> int:
     """Play one role. Returns 0 when it ended well, 1 when it could not do its part; exits with 2 for wrong use."""
-    options = build_parser().parse_args()
+    options = parse_command_line()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     for noisy in ("aio_pika", "aiormq"):  # they log each attempt to reconnect, with tracebacks; we say it once
         logging.getLogger(noisy).setLevel(logging.CRITICAL)

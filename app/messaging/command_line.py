@@ -40,8 +40,19 @@ EXPERIMENTS = {
 """What to try: the commands of each experiment, every one in a terminal of its own."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser; the chosen role is then `options.play(options, url, tell)`, to be awaited."""
+def parse_command_line() -> argparse.Namespace:
+    """The options; the chosen role is then `options.play(options, url, tell)`, to be awaited."""
+    parser = _parser()
+    options, rest = parser.parse_known_args()
+    # argparse takes all words at the first place where one may stand; here they may stand around the options.
+    if rest and (any(word.startswith("-") for word in rest) or "words" not in options):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        options.words += rest
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Play one role in an experiment with the RabbitMQ at RABBITMQ_URL.",
@@ -56,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_work(roles: Any) -> None:
     send = _role(roles, "send", "put a message into a queue", play.send)
-    send.add_argument("text", nargs="*", default=["hello"], help='JSON, or a text that becomes {"text": …}')
+    send.add_argument("words", metavar="TEXT", nargs="*", help='JSON, or a text that becomes {"text": …}')
     send.add_argument("--count", type=_whole, default=1, metavar="N", help="as often as that (1)")
     receive = _role(roles, "receive", "take messages from a queue, in turn with the other receivers", play.receive)
     receive.add_argument("--seconds", type=_seconds, default=1.0, metavar="S", help="how long each message takes (1)")
@@ -99,7 +110,7 @@ def _add_media(roles: Any) -> None:
 def _add_logger(roles: Any) -> None:
     log = _role(roles, "log", "send an event by the class Logger", play.log)
     log.add_argument("level", choices=names.LEVELS)
-    log.add_argument("text", nargs="*", default=["hello"], help='JSON, or a text that becomes {"text": …}')
+    log.add_argument("words", metavar="TEXT", nargs="*", help='JSON, or a text that becomes {"text": …}')
     logger = _role(roles, "logger", "get the events of both levels by the class Logger", play.logger)
     _add_count(logger)
     for role in (log, logger):

@@ -72,21 +72,30 @@ class RabbitMQConnectionManager:
             if self._connection is None or self._connection.is_closed:
                 self._channel = None
                 self._connection = await _connect(self._url)
-            return self._connection
+            connection = self._connection
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await connection.ready()
+        except TimeoutError:
+            raise BrokerUnreachable(f"RabbitMQ at {masked(self._url)} is away.") from None
+        return connection
 
     async def get_channel(self) -> AbstractRobustChannel:
         """The channel for publishing, opened if it is not open; an unroutable message raises PublishError on it.
 
         Raises as `get_connection` does.
         """
-        if self._channel is not None and self._channel_closed is not None and not self._channel_closed.done():
-            return self._channel
+        if self._channel is not None and self._channel.is_closed:
+            await asyncio.sleep(0)  # if it is closed for good, that is known in the next turn of the loop
+        if channel := self._open_channel():
+            return channel
         connection = await self.get_connection()
         async with self._opening:
-            if self._channel is None or self._channel_closed is None or self._channel_closed.done():
-                self._channel = await open_channel(connection, on_return_raises=True)
-                self._channel_closed = asyncio.ensure_future(self._channel.closed())
-            return self._channel
+            channel = self._open_channel()
+            if channel is None:
+                channel = self._channel = await open_channel(connection, on_return_raises=True)
+                self._channel_closed = asyncio.ensure_future(channel.closed())
+            return channel
 
     async def close_connection(self) -> None:
         """Close the channel and the connection, in this order; a closed manager may be closed again."""
@@ -97,6 +106,14 @@ class RabbitMQConnectionManager:
                     await connection.close()
             except (TimeoutError, AMQPError, OSError) as error:
                 logger.debug("The connection to %s did not close cleanly: %r", masked(self._url), error)
+
+    def _open_channel(self) -> AbstractRobustChannel | None:
+        """The channel, unless it or its connection was closed for good; one that is only cut off comes back."""
+        if self._connection is None or self._connection.is_closed:
+            return None
+        if self._channel_closed is None or self._channel_closed.done():
+            return None
+        return self._channel
 
 
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, RabbitMQConnectionManager]] = WeakKeyDictionary()

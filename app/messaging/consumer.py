@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, Abstrac
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
 from app.messaging.connection import RabbitMQConnectionManager, open_channel
-from app.messaging.errors import ConfigurationError
+from app.messaging.errors import BrokerUnreachable, ConfigurationError
 
 MOST_IN_FLIGHT = 65_535
 """The largest prefetch that the protocol can express (AMQP 0-9-1, basic.qos)."""
@@ -42,14 +42,20 @@ class Consumer:
         self._tag = ""
 
     async def start(self, manager: RabbitMQConnectionManager, declare: DeclareQueue) -> None:
-        """Open the channel, let `declare` declare the queue (and bind it) there, and consume; does not block."""
-        self._channel = await open_channel(await manager.get_connection(), confirms=False)
+        """Open the channel, let `declare` declare the queue (and bind it) there, and consume; does not block.
+
+        Raises what `declare` raises, and BrokerUnreachable when the connection breaks off meanwhile.
+        """
+        connection = await manager.get_connection()
         try:
+            self._channel = await open_channel(connection, confirms=False)
             await self._channel.set_qos(self._prefetch)
             self._queue = await declare(self._channel)
             self._tag = await self._queue.consume(self._on_message)
-        except BaseException:
-            await self._channel.close()
+        except BaseException as error:
+            await self._close()
+            if isinstance(error, CONNECTION_EXCEPTIONS):
+                raise BrokerUnreachable(f"The connection to RabbitMQ broke off before consuming: {error}.") from None
             raise
 
     async def stop(self, limit: float) -> None:
@@ -65,10 +71,7 @@ class Consumer:
         running = {task for task in self._running if task is not None}
         if running and (late := (await asyncio.wait(running, timeout=limit))[1]):
             logger.warning("%d handlers did not end within %g s; their messages go back.", len(late), limit)
-        if self._channel is not None:
-            with contextlib.suppress(TimeoutError, *CONNECTION_EXCEPTIONS):
-                async with asyncio.timeout(PROTOCOL_TIMEOUT):
-                    await self._channel.close()
+        await self._close()
 
     @property
     def queue_name(self) -> str:
@@ -81,6 +84,13 @@ class Consumer:
         with contextlib.suppress(TimeoutError, *CONNECTION_EXCEPTIONS):
             async with asyncio.timeout(PROTOCOL_TIMEOUT):
                 await self._queue.cancel(self._tag)
+
+    async def _close(self) -> None:
+        if self._channel is None:
+            return
+        with contextlib.suppress(TimeoutError, *CONNECTION_EXCEPTIONS):
+            async with asyncio.timeout(PROTOCOL_TIMEOUT):
+                await self._channel.close()
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         task = asyncio.current_task()

@@ -26,7 +26,7 @@ KINDS: dict[str, Exchange] = {
 def send(options: argparse.Namespace, url: str, tell: Tell) -> Playing:
     """Put a message into a queue."""
     config = WorkerClientConfig(url, options.queue, not options.transient, _queue_type(options))
-    return work.send(config, _object(options.text), options.count, tell)
+    return work.send(config, _object(options.words or ["hello"]), options.count, tell)
 
 
 def receive(options: argparse.Namespace, url: str, tell: Tell) -> Playing:
@@ -70,7 +70,7 @@ def client(options: argparse.Namespace, url: str, tell: Tell) -> Playing:
 
 def log(options: argparse.Namespace, url: str, tell: Tell) -> Playing:
     """Send an event by the class Logger."""
-    return events.log(LoggerConfig(url, options.bus), options.level, _object(options.text), tell)
+    return events.log(LoggerConfig(url, options.bus), options.level, _object(options.words or ["hello"]), tell)
 
 
 def logger(options: argparse.Namespace, url: str, tell: Tell) -> Playing:

@@ -79,8 +79,8 @@ class Publisher:
 
     async def _until_confirmed(self, message: Message, routing_key: str, exchange: str, mandatory: bool) -> None:
         while True:
-            channel = await self._manager.get_channel()
             try:
+                channel = await self._manager.get_channel()
                 await (await self._exchange(channel, exchange)).publish(message, routing_key, mandatory=mandatory)
             except DeliveryError:
                 raise
@@ -93,7 +93,6 @@ class Publisher:
             else:
                 return
             await asyncio.sleep(PAUSE)
-            await channel.ready()
 
     async def _exchange(self, channel: AbstractRobustChannel, name: str) -> AbstractExchange:
         if channel is not self._channel:

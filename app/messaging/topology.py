@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import ChannelPreconditionFailed
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelPreconditionFailed
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused, ChannelLockedResource
 
-from app.messaging.errors import BrokerRefused, DeclarationDiffers
+from app.messaging.errors import BrokerRefused, BrokerUnreachable, DeclarationDiffers
 from app.messaging.names import Exchange, Queue
 
 QUORUM = {"x-queue-type": "quorum"}
@@ -52,17 +52,19 @@ async def _declare_queue(connection: AbstractConnection, queue: Queue, arguments
 @contextlib.asynccontextmanager
 async def _channel_of_its_own(connection: AbstractConnection) -> AsyncIterator[AbstractChannel]:
     """A channel below the robust ones: RabbitMQ closes it when it refuses, and then nothing tries to revive it."""
-    await connection.ready()
-    if connection.transport is None:
-        raise ConnectionResetError("the connection is being closed")
-    channel = await connection.transport.connection.channel(publisher_confirms=False)
     try:
-        yield channel
+        if connection.transport is None:
+            raise ConnectionResetError("it is being opened or closed")
+        channel = await connection.transport.connection.channel(publisher_confirms=False)
+        try:
+            yield channel
+        finally:
+            await channel.close()
     except ChannelPreconditionFailed as error:
         raise DeclarationDiffers.from_reply(str(error)) from None
     except ChannelLockedResource:
         raise DeclarationDiffers("Another connection has that queue for itself alone: take another name.") from None
     except ChannelAccessRefused as error:
         raise BrokerRefused(f"RabbitMQ refuses the permission: {error}.") from None
-    finally:
-        await channel.close()
+    except CONNECTION_EXCEPTIONS as error:
+        raise BrokerUnreachable(f"The connection to RabbitMQ broke off during a declaration: {error}.") from None

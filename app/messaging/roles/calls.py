@@ -13,7 +13,7 @@ LARGEST = 10_000
 async def call(config: RpcClientConfig, number: int, tell: Tell) -> None:
     """Ask for the Fibonacci number `number` and tell the answer."""
     async with RpcClient(config) as client:
-        tell(Step("sent", routing_key=config.queue_name, queue=config.queue_name, data=number))
+        tell(Step("waiting", queue=config.queue_name, data=number, note="for the answer"))
         tell(Step("received", data=await client.call(number)))
 
 
