@@ -21,10 +21,10 @@ from app.weather.providers.build import build_providers
 from app.weather.providers.provider import Provider
 from app.weather.reading import Malformed, Progress
 from app.weather.store import Store
-from beat_schedule import COLLECT_MINUTES
 
 FAILED: Final = 1
 PIPE_WIDTH: Final = 160
+MOST_DAYS: Final = 100_000
 
 
 def main() -> int:
@@ -71,11 +71,11 @@ def _parser() -> argparse.ArgumentParser:
 def _days(text: str) -> timedelta:
     try:
         days = float(text)
-        if days > 0:
-            return timedelta(days=days)
-    except (ValueError, OverflowError):
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of days above zero")
+    except ValueError:
+        days = 0
+    if not 0 < days <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days above 0 and up to {MOST_DAYS:,}")
+    return timedelta(days=days)
 
 
 def _now(options: argparse.Namespace, settings: Settings) -> int:
@@ -116,6 +116,7 @@ def _place(text: str, settings: Settings) -> Place:
 
 def _collect(options: argparse.Namespace, settings: Settings) -> int:
     from app.weather.screen import run_summary
+    from beat_schedule import COLLECT_MINUTES
 
     places = _places(settings)
     collected = collect(places, _providers(settings), Store(settings.weather_file), datetime.now(UTC), COLLECT_MINUTES)
@@ -130,6 +131,7 @@ def _report(options: argparse.Namespace, settings: Settings) -> int:
     from app.weather.report import make_report
     from app.weather.schedule import slot_minutes
     from app.weather.screen import report_view
+    from beat_schedule import COLLECT_MINUTES
 
     with _progress(settings.weather_file, "Reading") as progress:
         report = make_report(settings.weather_file, datetime.now(UTC), COLLECT_MINUTES, progress)

@@ -1,5 +1,6 @@
 """The weather over time as a picture: a panel for each place, with its gaps."""
 
+import warnings
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -54,7 +55,8 @@ def save_plot(
         raise StoreError(f"{len(series)} places are too many for one picture; choose up to {MOST_PLACES} with --place.")
     figure = draw(series)
     try:
-        with replacing(target) as new:
+        with replacing(target) as new, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name in a script that no font has
             figure.savefig(new, format="png")
     except OSError as error:
         raise StoreError(f"{target} cannot be written: {error.strerror or error}.") from None
@@ -74,7 +76,7 @@ def draw(series: dict[str, Series]) -> "Figure":
         _draw_precipitation(upper, one, end - begin)
         _draw_temperature(upper, one, end - begin)
         _draw_wind(lower, one, end - begin)
-        upper.set_title(place, loc="left", fontweight="bold", fontsize=13)
+        upper.set_title(place, loc="left", fontweight="bold", fontsize=13, parse_math=False)
         _explain(upper)
         _explain(lower)
         _label_times(lower)
