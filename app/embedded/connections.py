@@ -1,9 +1,8 @@
-"""Connections of Celery that join the embedded broker before they connect: its messages and its results."""
+"""Connections that join the embedded broker before they connect, and Celery's result backend over them."""
 
 from typing import Any
 
 import celery.backends.redis
-import kombu.transport.redis
 import redis
 
 from app.embedded.errors import EmbeddedBrokerError
@@ -31,22 +30,6 @@ def joining(parameters: dict[str, Any]) -> dict[str, Any]:
     # Before its class, not instead of it: kombu makes one of its own, which tells its event loop of lost connections.
     connection_class = type("EmbeddedBrokerConnection", (JoinsFirst, parameters["connection_class"]), {})
     return parameters | {"connection_class": connection_class}
-
-
-class Channel(kombu.transport.redis.Channel):
-    """kombu's channel over Redis, joining where its broker is the embedded one."""
-
-    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
-        return joining(super()._connparams(asynchronous))  # type: ignore[misc]  # the stubs omit it
-
-
-class Transport(kombu.transport.redis.Transport):
-    """kombu's transport over Redis, joining where its broker is the embedded one."""
-
-    Channel = Channel
-    # Seconds for which a worker waits in one request for a message, and so for its own end; on a socket, asking
-    # again costs next to nothing.
-    brpop_timeout = 0.2  # type: ignore[assignment]  # the stubs say int, Valkey takes fractions
 
 
 class RedisBackend(celery.backends.redis.RedisBackend):

@@ -17,7 +17,7 @@ def install(app: Celery, data_dir: Path) -> None:
     Other Redis URLs stay as they are. Nothing is started, and nothing connects, before Celery does.
     """
     DATA_DIRS[socket_path(data_dir)] = data_dir
-    kombu.transport.TRANSPORT_ALIASES["redis"] = "app.embedded.connections:Transport"
+    kombu.transport.TRANSPORT_ALIASES["redis"] = "app.embedded.transport:Transport"
     # An earlier connection has had kombu remember its own class.
     kombu.transport._transport_cache.pop("redis", None)  # type: ignore[attr-defined]  # the stubs omit what is private
     app.loader.override_backends = {

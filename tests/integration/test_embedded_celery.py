@@ -59,12 +59,12 @@ def worker(data_dir: Path, tmp_path: Path) -> Worker:
     return Worker(tmp_path / "worker", {"DATA_DIR": str(data_dir)})
 
 
-MANY = 200
+MANY = 100
 SEND_MANY = f"""
 from tasks.arithmetic import add
 results = [add.delay(number, 0) for number in range({MANY})]
 print("sent", flush=True)
-print(sum(result.get(timeout=40) for result in results), flush=True)
+print(sum(result.get(timeout=50) for result in results), flush=True)
 """
 HALF = """
 import sys
@@ -157,3 +157,15 @@ def test_nothing_is_started_by_an_import(run: Callable[..., str], data_dir: Path
     """Whoever only imports the application starts and makes nothing."""
     run("-c", "import app.celery, tasks.arithmetic")
     assert not data_dir.exists()
+
+
+def test_the_task_of_a_killed_worker_goes_to_the_next(
+    worker: Worker, run: Callable[..., str], tmp_path: Path, data_dir: Path
+) -> None:
+    """What a worker was doing when it was killed is done by the next one at once, not when a time-out is over."""
+    with worker:
+        task_id = run("-c", "from tasks.long_running import count; print(count.delay(3, 3))")
+        wait_until(lambda: task_id in worker.log(), LIMIT, "the worker has the task")
+        worker.kill()
+    with Worker(tmp_path / "next", {"DATA_DIR": str(data_dir)}):
+        assert run("-c", GET.format(task_id)) == "3"
