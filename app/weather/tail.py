@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-FIRST_BLOCK: Final = 8 * 1024
+FIRST_BLOCK: Final = 4 * 1024
 LARGEST_BLOCK: Final = 1024 * 1024
 LONGEST_LINE: Final = 1024 * 1024
 """Bytes; a longer one is no line of ours and is left out."""
