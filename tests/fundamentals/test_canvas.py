@@ -17,7 +17,7 @@ from tasks.failing import broken_task, unreliable
 from tasks.long_running import PROGRESS_EVENT, count
 from tests.waiting import wait_until
 
-LIMIT = 10
+LIMIT = 30
 """Seconds to wait for a result."""
 
 Log = Callable[[], str]
