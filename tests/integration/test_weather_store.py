@@ -29,6 +29,7 @@ from app.weather.observation import Observation, Place
 from app.weather.store import Store
 store, first, count, batch = Store(Path(sys.argv[1])), datetime.fromisoformat(sys.argv[2]), *map(int, sys.argv[3:5])
 print("ready", flush=True)
+sys.stdin.readline()
 for number in range(0, count, batch):
     times = [first + timedelta(minutes=15 * (number + step)) for step in range(batch)]
     store.append([
@@ -45,13 +46,19 @@ def observation(number: int = 0, **changes: object) -> Observation:
 
 
 def writer(path: Path, count: int, batch: int = 1, skip: int = 0) -> "subprocess.Popen[str]":
-    """A process that appends `count` times of observation, so many at a time; it says when it is ready."""
+    """A process that is ready to append `count` times of observation, so many at a time; `begin` lets it go."""
     first = START + timedelta(minutes=15 * skip)
     command = [sys.executable, "-c", WRITER, str(path), first.isoformat(), str(count), str(batch)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process
+
+
+def begin(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
 
 
 def rows(path: Path) -> list[tuple[str, str]]:
@@ -81,11 +88,13 @@ def test_names_of_any_script_come_back(tmp_path: Path) -> None:
 def test_processes_that_write_at_once_do_not_mix(tmp_path: Path) -> None:
     """Six processes that append the same observations at the same time leave each once, every line whole."""
     path = tmp_path / "weather.jsonl"
-    processes = [writer(path, count=60, batch=3) for _ in range(6)]
-    assert [process.wait(20) for process in processes] == [0] * 6
+    processes = [writer(path, count=300, batch=3) for _ in range(6)]
     for process in processes:
-        process.communicate()
-    assert len(rows(path)) == len(set(rows(path))) == 120
+        begin(process)
+    for process in processes:
+        process.communicate(timeout=25)
+    assert [process.returncode for process in processes] == [0] * 6
+    assert len(rows(path)) == len(set(rows(path))) == 600
 
 
 def test_a_writer_killed_while_it_writes_leaves_nothing_torn(tmp_path: Path) -> None:
@@ -94,10 +103,12 @@ def test_a_writer_killed_while_it_writes_leaves_nothing_torn(tmp_path: Path) -> 
     for number in range(8):
         before = path.stat().st_size if path.exists() else 0
         process = writer(path, count=40_000, batch=400, skip=400 * number)
+        begin(process)
         wait_until(lambda size=before: path.exists() and path.stat().st_size > size, 20, "the writer has written")
         process.kill()
         process.communicate()
     last = writer(path, count=400 * 8, batch=3_200)
+    begin(last)
     last.communicate()
     assert last.returncode == 0
     found = rows(path)
