@@ -51,14 +51,11 @@ class QoS(kombu.transport.redis.QoS):
         super().__init__(*arguments, **options)
         self._looked = -ABANDONED_INTERVAL
 
-    def restore_visible(self, *arguments: Any, **options: Any) -> None:
-        """Give back what consumers that are gone have left, then what is older than the visibility timeout."""
-        if self.channel.is_embedded and time.monotonic() - self._looked >= ABANDONED_INTERVAL:
-            self._looked = time.monotonic()
-            self._restore_abandoned()
-        super().restore_visible(*arguments, **options)
-
-    def _restore_abandoned(self) -> None:
+    def restore_abandoned(self) -> None:
+        """Give back to their queues, now and then, the messages of consumers that are gone."""
+        if time.monotonic() - self._looked < ABANDONED_INTERVAL:
+            return
+        self._looked = time.monotonic()
         with self.channel.conn_or_acquire() as client:
             owners = client.hgetall(OWNERS)  # first: whoever comes after it is in the list of those who are there
             present = {connection["name"].encode() for connection in client.client_list()} if owners else set()
@@ -77,7 +74,6 @@ class Channel(kombu.transport.redis.Channel):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._waits = False
-        self._turn = 0
         self._owner: str | None = None
         self._queues_without_acknowledgement: set[str] = set()
         super().__init__(*arguments, **options)
@@ -101,7 +97,8 @@ class Channel(kombu.transport.redis.Channel):
         if not self.is_embedded:
             super()._brpop_start(timeout)
         elif queues := self._queue_cycle.consume(len(self.active_queues)):
-            command = self._wait_command(queues, timeout) if self._waits else self._take_command(queues)
+            self.qos.restore_abandoned()  # not by a timer: a worker with threads has none
+            command = self._wait_command(queues[0], timeout) if self._waits else self._take_command(queues)
             self._in_poll = self.client.connection
             self._brpop_sent_at = time.monotonic()
             self.client.connection.send_command(*command)
@@ -111,11 +108,11 @@ class Channel(kombu.transport.redis.Channel):
         records = [self.unacked_key, self.unacked_index_key, OWNERS]
         return ["EVAL", TAKE, len(records + keys), *records, *keys, time.time(), self._own_name()]
 
-    def _wait_command(self, queues: list[str], timeout: float | None) -> list[Any]:
-        # It moves a message to where it is. There is no such command for several queues: they take turns.
-        self._turn += 1
-        queue = self._q_for_pri(queues[self._turn % len(queues)], self.priority_steps[0])
-        return ["BLMOVE", queue, queue, "RIGHT", "RIGHT", timeout or self.brpop_timeout]
+    def _wait_command(self, queue: str, timeout: float | None) -> list[Any]:
+        # It moves a message to where it is. There is no such command for several lists, so a message in another queue,
+        # or of another priority, is found when this one has timed out.
+        key = self._q_for_pri(queue, self.priority_steps[0])
+        return ["BLMOVE", key, key, "RIGHT", "RIGHT", timeout or self.brpop_timeout]
 
     def _brpop_read(self, **options: Any) -> bool:
         if not self.is_embedded:
