@@ -255,7 +255,9 @@ def test_ctrl_c_ends_with_130(program: Program) -> None:
     """Ctrl-C in the middle of a request ends the program at once and quietly."""
     program.server.fault("hang")
     command = [sys.executable, "-m", "app.weather", "now"]
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs inherit that it is ignored
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=program.environment)
+    signal.signal(signal.SIGINT, ours)
     wait_until(lambda: program.server.asked, 20, "the program has asked the service")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=10)
