@@ -11,11 +11,9 @@ from app.celery import app
 from app.settings import get_settings
 from app.weather.collect import collect as collect_weather
 from app.weather.collect import fetch_current
+from app.weather.configured import configured_places, configured_providers, configured_store
 from app.weather.errors import ProviderUnreachable, WeatherError
 from app.weather.observation import Place
-from app.weather.providers.build import build_providers
-from app.weather.providers.provider import Provider
-from app.weather.store import Store
 from beat_schedule import COLLECT_MINUTES
 
 BACKOFF_SECONDS = 10
@@ -34,10 +32,9 @@ def collect(self: "Task[Any, dict[str, object]]") -> dict[str, object]:
     Raises WeatherError when that has failed too, or when asking again makes no sense.
     """
     settings = get_settings()
-    places = [Place(*place) for place in settings.weather_places]
-    store = Store(settings.weather_file)
+    places, providers = configured_places(settings), configured_providers(settings)
     try:
-        done = collect_weather(places, _providers(), store, datetime.now(UTC), COLLECT_MINUTES)
+        done = collect_weather(places, providers, configured_store(settings), datetime.now(UTC), COLLECT_MINUTES)
     except ProviderUnreachable as error:
         logger.warning("%s", error)
         if (error.retry_after or 0) > LONGEST_BACKOFF_SECONDS:
@@ -57,7 +54,7 @@ def fetch(name: str, latitude: float, longitude: float) -> dict[str, object]:
 
     Raises WeatherError when no service gave it.
     """
-    fetched = fetch_current([Place(name, latitude, longitude)], _providers(), datetime.now(UTC))
+    fetched = fetch_current([Place(name, latitude, longitude)], configured_providers(get_settings()), datetime.now(UTC))
     return fetched.observations[-1].to_row()
 
 
@@ -83,14 +80,3 @@ def _delay(error: ProviderUnreachable, retries: int) -> float:
     """Seconds until the next attempt: at random, below a limit that doubles, and not before the service allows."""
     backoff = get_exponential_backoff_interval(BACKOFF_SECONDS, retries, LONGEST_BACKOFF_SECONDS, full_jitter=True)
     return max(backoff, error.retry_after or 0)
-
-
-def _providers() -> list[Provider]:
-    settings = get_settings()
-    return build_providers(
-        settings.weather_providers,
-        open_meteo_url=settings.open_meteo_url,
-        met_norway_url=settings.met_norway_url,
-        user_agent=settings.weather_user_agent,
-        cache_folder=settings.data_dir / "weather" / "cache",
-    )

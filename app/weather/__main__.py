@@ -15,12 +15,10 @@ from rich.console import Console
 from app.program import run_program
 from app.settings import Settings, SettingsError, get_settings
 from app.weather.collect import collect, fetch_current
+from app.weather.configured import configured_places, configured_providers, configured_store
 from app.weather.errors import WeatherError
 from app.weather.observation import Place
-from app.weather.providers.build import build_providers
-from app.weather.providers.provider import Provider
 from app.weather.reading import Malformed, Progress
-from app.weather.store import Store
 
 FAILED: Final = 1
 PIPE_WIDTH: Final = 160
@@ -82,11 +80,11 @@ def _now(options: argparse.Namespace, settings: Settings) -> int:
     from app.weather.screen import weather_table
 
     try:
-        places = list(dict.fromkeys(_place(text, settings) for text in options.place)) or _places(settings)
+        places = list(dict.fromkeys(_place(text, settings) for text in options.place)) or configured_places(settings)
     except ValueError as error:
         options.subparser.error(str(error))
     now = datetime.now(UTC)
-    fetched = fetch_current(places, _providers(settings), now)
+    fetched = fetch_current(places, configured_providers(settings), now)
     order = [place.name for place in places]
     observations = sorted(fetched.observations, key=lambda seen: order.index(seen.place.name))
     if options.json:
@@ -106,7 +104,7 @@ def _place(text: str, settings: Settings) -> Place:
         except ValueError:
             raise ValueError(f"{text!r} is no place; write Name=latitude,longitude in degrees") from None
         return Place(name.strip(), latitude, longitude)
-    known = _places(settings)
+    known = configured_places(settings)
     found = next((place for place in known if place.name.casefold() == text.casefold()), None)
     if found is None:
         names = ", ".join(place.name for place in known)
@@ -118,8 +116,10 @@ def _collect(options: argparse.Namespace, settings: Settings) -> int:
     from app.weather.screen import run_summary
     from beat_schedule import COLLECT_MINUTES
 
-    places = _places(settings)
-    collected = collect(places, _providers(settings), Store(settings.weather_file), datetime.now(UTC), COLLECT_MINUTES)
+    places = configured_places(settings)
+    collected = collect(
+        places, configured_providers(settings), configured_store(settings), datetime.now(UTC), COLLECT_MINUTES
+    )
     if options.json:
         _print_json(collected.as_dict())
     else:
@@ -176,20 +176,6 @@ def _export(options: argparse.Namespace, settings: Settings) -> int:
 def _console() -> Console:
     """Standard output; where that is no terminal, lines may be as long as they like to be."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-
-
-def _places(settings: Settings) -> list[Place]:
-    return [Place(*place) for place in settings.weather_places]
-
-
-def _providers(settings: Settings) -> list[Provider]:
-    return build_providers(
-        settings.weather_providers,
-        open_meteo_url=settings.open_meteo_url,
-        met_norway_url=settings.met_norway_url,
-        user_agent=settings.weather_user_agent,
-        cache_folder=settings.data_dir / "weather" / "cache",
-    )
 
 
 def _tell(sentences: Sequence[str], without: Sequence[str]) -> int:
