@@ -1,8 +1,9 @@
 """Files that several processes share: whole or not at all, and one writer at a time."""
 
+import errno
 import fcntl
 import os
-import tempfile
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,12 +43,15 @@ def _try_lock(descriptor: int) -> bool:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new file beside `path` that takes its place when the block ends well, and is gone when it does not."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
-    new = Path(name)
+    """The name of a file to write beside `path`: it takes its place when the block ends well, and is gone if not.
+
+    Raises OSError when `path` is something else than a regular file: a device must not be replaced by one.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file")
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        new.chmod(0o644)
         yield new
         new.replace(path)
     finally:

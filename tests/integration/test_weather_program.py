@@ -230,6 +230,19 @@ def test_an_export_that_fails_leaves_the_old_file(program: Program) -> None:
     assert target.read_text() == "old"
 
 
+@pytest.mark.parametrize(
+    "command", [("plot",), ("export", "--format", "csv"), ("export", "--format", "parquet")], ids=" ".join
+)
+def test_a_device_is_not_replaced(program: Program, command: tuple[str, ...]) -> None:
+    """What is no regular file (a pipe here, /dev/null in the worst case) is refused, and stays what it is."""
+    fill(program, 10)
+    target = program.folder / "pipe"
+    os.mkfifo(target)
+    done = program.run(*command, "--output", str(target))
+    assert (done.returncode, done.stderr) == (1, f"{target} cannot be written: it is no regular file.\n")
+    assert target.is_fifo()
+
+
 def test_bad_lines_are_told_by_export(program: Program) -> None:
     """An export without the lines that are no rows is complete, and exits with 1 to say that it left some out."""
     fill(program, 10)
