@@ -273,7 +273,7 @@ def test_ctrl_c_ends_with_130(program: Program) -> None:
     signal.signal(signal.SIGINT, ours)
     wait_until(lambda: program.server.asked, 20, "the program has asked the service")
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=40)
     assert (process.returncode, errors) == (130, b"")
 
 
