@@ -45,6 +45,8 @@ def collect(self: "Task[Any, dict[str, object]]") -> dict[str, object]:
         raise
     for sentence in (*done.refused, *done.torn, *done.beyond):
         logger.warning("%s", sentence)
+    if settings.rabbitmq_url and done.rows:
+        _announce(settings.rabbitmq_url, done.rows)
     return done.as_dict()
 
 
@@ -69,6 +71,18 @@ def summarise(rows: list[dict[str, Any]] | dict[str, Any]) -> dict[str, object]:
         "coldest": _extreme(rows, "temperature_c", min),
         "windiest": _extreme(rows, "wind_speed_ms", max),
     }
+
+
+def _announce(rabbit_url: str, rows: list[dict[str, object]]) -> None:
+    """Tell whoever listens on RabbitMQ of the new rows; they are in the file already, and stay there."""
+    # Here, so that a worker without RabbitMQ does not carry a second client.
+    from app.messaging.errors import MessagingError
+    from app.messaging.observations import announce
+
+    try:
+        announce(rabbit_url, rows)
+    except MessagingError as error:
+        logger.warning("The new rows are not announced: %s", error)
 
 
 def _extreme(rows: list[dict[str, Any]], field: str, choose: Any) -> str | None:

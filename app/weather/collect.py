@@ -44,10 +44,12 @@ class Collected:
     """A sentence for each torn line that was found at the end of the file."""
     beyond: list[str]
     """A sentence for each place whose gap began before the past that services keep."""
+    rows: list[dict[str, object]] = field(repr=False)
+    """The rows that were written."""
 
     def as_dict(self) -> dict[str, object]:
-        """The same as a JSON object."""
-        return asdict(self)
+        """The same as a JSON object, without the rows."""
+        return {name: value for name, value in asdict(self).items() if name != "rows"}
 
 
 def collect(
@@ -84,6 +86,7 @@ def collect(
         without=fetched.without,
         torn=appended.torn,
         beyond=list(beyond.values()),
+        rows=[observation.to_row() for observation in appended.written],
     )
 
 

@@ -1,12 +1,16 @@
 """The collection as a task: what a worker does when a service fails, and what it leaves in the file."""
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.services.celery import CeleryProgram, Worker
+from tests.services.celery import PROJECT, CeleryProgram, Worker
+from tests.services.process import LocalProcess
+from tests.services.rabbitmq import VirtualHost
 from tests.services.weather_server import MET_NORWAY, OPEN_METEO, WeatherServer, weather_server
 from tests.waiting import wait_until
 
@@ -74,3 +78,33 @@ def test_an_answer_that_makes_no_sense_is_not_asked_for_again(
     assert rows(settings) == []
     assert len(weather.asked_of(OPEN_METEO)) == 1
     assert "Traceback" not in worker.log()
+
+
+def test_new_rows_are_announced_on_rabbitmq(tmp_path: Path, settings: dict[str, str], vhost: VirtualHost) -> None:
+    """Whoever listens to `weather.open-meteo.*` gets each observation once it is in the file."""
+    settings |= {"RABBITMQ_URL": vhost.url}
+    role = ["listen", "topic", "weather.open-meteo.*", "--exchange", "weather", "--durable", "--count", "2", "--json"]
+    listening = LocalProcess(
+        [sys.executable, "-m", "app.messaging", *role],
+        tmp_path / "listener",
+        environment=os.environ | settings,
+        working_directory=PROJECT,
+        name="listener",
+    )
+    with listening, Worker(tmp_path / "worker", settings, pool="threads"):
+        wait_until(lambda: '"waiting"' in listening.log(), 20, "somebody listens")
+        send_collect(tmp_path, settings)
+        wait_until(lambda: not listening.is_running, 20, "both observations have been heard of")
+    heard = [json.loads(line) for line in listening.log().splitlines()]
+    assert [step["data"] for step in heard if step["action"] == "handled"] == rows(settings)
+
+
+def test_a_rabbitmq_that_is_away_does_not_harm_the_file(tmp_path: Path, settings: dict[str, str]) -> None:
+    """The rows are written; the log says in a sentence that nobody was told."""
+    settings |= {"RABBITMQ_URL": "amqp://guest:secret@127.0.0.1:1//"}
+    with Worker(tmp_path / "worker", settings, pool="threads") as worker:
+        send_collect(tmp_path, settings)
+        wait_until(lambda: "The new rows are not announced" in worker.log(), 20, "the worker has said so")
+    assert len(rows(settings)) == 2
+    assert "Traceback" not in worker.log()
+    assert "secret" not in worker.log()
