@@ -57,8 +57,9 @@ def fetch(request: Request) -> Reply:
     # request runs in a thread of its own, and is ended after the deadline by shutting its connections down.
     connections = Connections()
     done: Future[Reply] = Future()
-    threading.Thread(target=_settle, args=(done, request, connections), daemon=True, name="weather-request").start()
+    thread = threading.Thread(target=_settle, args=(done, request, connections), daemon=True, name="weather-request")
     try:
+        thread.start()
         return done.result(timeout=request.deadline)
     except TimeoutError:
         raise ProviderUnreachable(f"{request.service} did not answer within {request.deadline:g} s.") from None
