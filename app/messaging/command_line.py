@@ -105,6 +105,10 @@ def _add_media(roles: Any) -> None:
     client.add_argument("type", choices=names.MEDIA_TYPES)
     client.add_argument("--file", type=Path, help="the log file (image.log or text.log)")
     _add_count(client)
+    for role in (generate, client):
+        role.add_argument(
+            "--exchange", default=names.MEDIA.name, metavar="NAME", help=f"the exchange ({names.MEDIA.name})"
+        )
 
 
 def _add_logger(roles: Any) -> None:

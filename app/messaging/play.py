@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -60,12 +61,13 @@ def listen(options: argparse.Namespace, url: str, tell: Tell) -> Playing:
 
 def generate(options: argparse.Namespace, url: str, tell: Tell) -> Playing:
     """Send messages of two types."""
-    return events.generate(url, options.count, options.interval, tell)
+    return events.generate(url, replace(names.MEDIA, name=options.exchange), options.count, options.interval, tell)
 
 
 def client(options: argparse.Namespace, url: str, tell: Tell) -> Playing:
     """Handle the messages of one type."""
-    return events.client(url, options.type, options.file or Path(f"{options.type}.log"), options.count, tell)
+    exchange, file = replace(names.MEDIA, name=options.exchange), options.file or Path(f"{options.type}.log")
+    return events.client(url, exchange, options.type, file, options.count, tell)
 
 
 def log(options: argparse.Namespace, url: str, tell: Tell) -> Playing:

@@ -11,7 +11,7 @@ from typing import Any
 from app.messaging.errors import MessageUnroutable, MessagingError
 from app.messaging.event_bus import Event, EventBus, Logger, LoggerConfig
 from app.messaging.lifecycle import Service
-from app.messaging.names import CRITICAL, IMAGE, INFO, LEVELS, MEDIA, MEDIA_TYPES, Exchange
+from app.messaging.names import CRITICAL, IMAGE, INFO, LEVELS, MEDIA_TYPES, Exchange
 from app.messaging.roles.serving import Ending
 from app.messaging.roles.steps import HOW_TO_END, Step, Tell
 from app.messaging.subscription import Match
@@ -22,9 +22,13 @@ async def emit(
 ) -> None:
     """Send one event; raises MessageUnroutable when nobody listens to it."""
     async with EventBus(url, exchange) as bus:
-        step = Step("sent", exchange.name, key, data=data, headers=dict(headers or {}))
-        await bus.publish(data, key, headers, mandatory=True)
-        tell(step)
+        step = partial(Step, exchange=exchange.name, routing_key=key, data=data, headers=dict(headers or {}))
+        try:
+            await bus.publish(data, key, headers, mandatory=True)
+        except MessageUnroutable as error:
+            tell(step("returned", note=str(error)))
+            raise
+        tell(step("sent"))
 
 
 async def listen(
@@ -41,21 +45,21 @@ async def listen(
     await _serve(Listener(url, exchange, keys, headers, match, file, Ending(count), tell))
 
 
-async def client(url: str, media_type: str, file: Path, count: int | None, tell: Tell) -> None:
+async def client(url: str, exchange: Exchange, media_type: str, file: Path, count: int | None, tell: Tell) -> None:
     """Handle the messages of one type and log them to `file`."""
-    await _serve(MediaClient(url, media_type, file, Ending(count), tell))
+    await _serve(MediaClient(url, exchange, media_type, file, Ending(count), tell))
 
 
-async def generate(url: str, count: int, interval: float, tell: Tell) -> None:
+async def generate(url: str, exchange: Exchange, count: int, interval: float, tell: Tell) -> None:
     """Send messages of the two types in turn, `interval` seconds apart."""
-    async with EventBus(url, MEDIA) as bus:
+    async with EventBus(url, exchange) as bus:
         for number, media_type in zip(range(1, count + 1), itertools.cycle(MEDIA_TYPES), strict=False):
             data = _media(media_type, number)
             try:
                 await bus.publish(data, media_type, mandatory=True)
-                tell(Step("sent", MEDIA.name, media_type, data=data))
+                tell(Step("sent", exchange.name, media_type, data=data))
             except MessageUnroutable as error:
-                tell(Step("returned", MEDIA.name, media_type, data=data, note=str(error)))
+                tell(Step("returned", exchange.name, media_type, data=data, note=str(error)))
             if number < count:
                 await asyncio.sleep(interval)
 
@@ -147,8 +151,8 @@ class Listener(Service):
 class MediaClient(Listener):
     """A listener to one type of message, which knows what to do with it."""
 
-    def __init__(self, url: str, media_type: str, file: Path, ending: Ending, tell: Tell) -> None:
-        super().__init__(url, MEDIA, (media_type,), None, "all", file, ending, tell)
+    def __init__(self, url: str, exchange: Exchange, media_type: str, file: Path, ending: Ending, tell: Tell) -> None:
+        super().__init__(url, exchange, (media_type,), None, "all", file, ending, tell)
 
     def handle(self, event: Event) -> str:
         """Count the pixels of an image, or the words of a text."""
