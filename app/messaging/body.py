@@ -4,14 +4,25 @@ import json
 import math
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from aio_pika import DeliveryMode, Message
+from pamqp.commands import Basic
 
 from app.messaging.errors import MessageNotJSON
 
 JSON_TYPE = "application/json"
+TRANSIENT, PERSISTENT = 1, 2
+"""The delivery modes (AMQP 0-9-1, basic.publish)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message on its way out, as the protocol has it."""
+
+    content: bytes
+    properties: Basic.Properties
 
 
 def encode(data: object) -> bytes:
@@ -40,33 +51,39 @@ def decode(body: bytes) -> Any:
         raise MessageNotJSON(f"The body is not JSON: {_reason(error)}.") from None
 
 
-def message(data: object, headers: Mapping[str, Any] | None = None, *, persistent: bool = True) -> Message:
+def message(data: object, headers: Mapping[str, Any] | None = None, *, persistent: bool = True) -> Outgoing:
     """A message that carries `data` as JSON, with an id and the time, kept on disk unless it is not `persistent`.
 
     Raises MessageNotJSON as `encode` does.
     """
-    return Message(
-        encode(data),
+    return outgoing(encode(data), JSON_TYPE, headers, persistent=persistent)
+
+
+def outgoing(
+    content: bytes, content_type: str, headers: Mapping[str, Any] | None = None, *, persistent: bool = True
+) -> Outgoing:
+    """A message that carries `content` as it is, with an id and the time."""
+    properties = Basic.Properties(
+        content_type=content_type,
         headers=dict(headers) if headers else None,
-        content_type=JSON_TYPE,
-        delivery_mode=DeliveryMode.PERSISTENT if persistent else DeliveryMode.NOT_PERSISTENT,
+        delivery_mode=PERSISTENT if persistent else TRANSIENT,
         message_id=uuid.uuid4().hex,
         timestamp=datetime.now(UTC),
     )
+    return Outgoing(content, properties)
 
 
 def _check_keys(data: object) -> None:
     # Python's encoder would write 1 and None as "1" and "null", and two keys could become one.
-    if type(data) is dict:
+    if isinstance(data, dict):
         for key, value in data.items():
-            if type(key) is not str:
+            if not isinstance(key, str):
                 raise MessageNotJSON(f"The data cannot be sent as JSON: the key {key!r} is not a string.")
-            if type(value) in (dict, list, tuple):
+            if isinstance(value, dict | list | tuple):
                 _check_keys(value)
-    elif type(data) in (list, tuple):
-        for value in data:  # type: ignore[attr-defined]
-            if type(value) in (dict, list, tuple):
-                _check_keys(value)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            _check_keys(value)
 
 
 def _finite(text: str) -> float:

@@ -87,11 +87,11 @@ class RabbitMQConnectionManager:
         """
         if self._channel is not None and self._channel.is_closed:
             await asyncio.sleep(0)  # if it is closed for good, that is known in the next turn of the loop
-        if channel := self._open_channel():
+        if channel := self.channel:
             return channel
         connection = await self.get_connection()
         async with self._opening:
-            channel = self._open_channel()
+            channel = self.channel
             if channel is None:
                 channel = self._channel = await open_channel(connection, on_return_raises=True)
                 self._channel_closed = asyncio.ensure_future(channel.closed())
@@ -107,7 +107,8 @@ class RabbitMQConnectionManager:
             except (TimeoutError, AMQPError, OSError) as error:
                 logger.debug("The connection to %s did not close cleanly: %r", masked(self._url), error)
 
-    def _open_channel(self) -> AbstractRobustChannel | None:
+    @property
+    def channel(self) -> AbstractRobustChannel | None:
         """The channel, unless it or its connection was closed for good; one that is only cut off comes back."""
         if self._connection is None or self._connection.is_closed:
             return None

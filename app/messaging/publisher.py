@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from typing import cast
 
-from aio_pika import Message
-from aio_pika.abc import AbstractExchange, AbstractRobustChannel
+from aio_pika.abc import AbstractRobustChannel
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError, PublishError
 
+from app.messaging.body import Outgoing
 from app.messaging.connection import RabbitMQConnectionManager
+from app.messaging.deadline import Deadline
 from app.messaging.errors import MessageNotConfirmed, MessageUnroutable
 from app.messaging.names import LONGEST_NAME, Exchange, Queue
 from app.messaging.topology import ensure_exchange, ensure_queue
@@ -33,8 +35,7 @@ class Publisher:
         self._manager = manager
         self._timeout = timeout
         self._window = asyncio.Semaphore(WINDOW)
-        self._channel: AbstractRobustChannel | None = None
-        self._exchanges: dict[str, AbstractExchange] = {}
+        self._deadline = Deadline(timeout)
 
     async def declare_exchange(self, exchange: Exchange) -> None:
         """Declare `exchange`, now and whenever the connection comes back; raises as `ensure_exchange` does."""
@@ -57,7 +58,7 @@ class Publisher:
         channel = await (await self._manager.get_channel()).get_underlay_channel()
         await channel.queue_bind(queue.name, exchange.name, routing_key=key)
 
-    async def publish(self, message: Message, routing_key: str, exchange: str = "", *, mandatory: bool = True) -> None:
+    async def publish(self, message: Outgoing, routing_key: str, exchange: str = "", *, mandatory: bool = True) -> None:
         """Publish `message` and wait until RabbitMQ has it; the exchange "" leads to the queue named by the key.
 
         Raises MessageUnroutable when it is `mandatory` and no queue takes it, MessageNotConfirmed when RabbitMQ
@@ -65,41 +66,55 @@ class Publisher:
         """
         if len(routing_key.encode()) > LONGEST_NAME:
             raise MessageUnroutable(f"The routing key {routing_key[:40]!r}… is longer than {LONGEST_NAME} bytes.")
+        task = cast("asyncio.Task[object]", asyncio.current_task())
         async with self._window:
+            self._deadline.enter(task)
             try:
-                async with asyncio.timeout(self._timeout):
-                    await self._until_confirmed(message, routing_key, exchange, mandatory)
+                await self._until_confirmed(task, message, routing_key, exchange, mandatory)
             except PublishError:
                 raise MessageUnroutable(_unroutable(routing_key, exchange)) from None
             except DeliveryError:
                 raise MessageNotConfirmed("RabbitMQ refuses the message: a queue is full, or has failed.") from None
-            except TimeoutError:
+            except asyncio.CancelledError:
+                if not self._deadline.expired(task):
+                    raise
                 text = f"RabbitMQ did not confirm the message within {self._timeout:g} s; it may or may not have it."
                 raise MessageNotConfirmed(text) from None
+            finally:
+                self._deadline.leave(task)
 
-    async def _until_confirmed(self, message: Message, routing_key: str, exchange: str, mandatory: bool) -> None:
+    async def _until_confirmed(
+        self, task: asyncio.Task[object], message: Outgoing, routing_key: str, exchange: str, mandatory: bool
+    ) -> None:
         while True:
             try:
-                channel = await self._manager.get_channel()
-                await (await self._exchange(channel, exchange)).publish(message, routing_key, mandatory=mandatory)
+                channel = self._manager.channel or await self._manager.get_channel()
+                if not channel.is_closed:
+                    await _publish(channel, message, routing_key, exchange, mandatory)
+                    return
             except DeliveryError:
                 raise
             except CONNECTION_EXCEPTIONS as error:
                 logger.debug("Publishing again, because of %r", error)
             except asyncio.CancelledError:
-                # A connection that breaks off cancels what waits on it; whoever awaits us was not cancelled.
-                if (task := asyncio.current_task()) and task.cancelling():
+                # A connection that breaks off cancels what waits on it; this task itself was not cancelled then.
+                if task.cancelling():
                     raise
-            else:
-                return
             await asyncio.sleep(PAUSE)
 
-    async def _exchange(self, channel: AbstractRobustChannel, name: str) -> AbstractExchange:
-        if channel is not self._channel:
-            self._channel, self._exchanges = channel, {"": channel.default_exchange}
-        if name not in self._exchanges:
-            self._exchanges[name] = await channel.get_exchange(name, ensure=False)
-        return self._exchanges[name]
+
+async def _publish(
+    channel: AbstractRobustChannel, message: Outgoing, routing_key: str, exchange: str, mandatory: bool
+) -> None:
+    # The channel below: `Exchange.publish` does the same, and would make a message of its own class first.
+    raw = await channel.get_underlay_channel()
+    await raw.basic_publish(
+        message.content,
+        exchange=exchange,
+        routing_key=routing_key,
+        properties=message.properties,
+        mandatory=mandatory,
+    )
 
 
 def _unroutable(routing_key: str, exchange: str) -> str:

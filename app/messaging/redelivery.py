@@ -3,13 +3,12 @@
 A message is acknowledged only after RabbitMQ has confirmed its copy, so a crash in between leaves two, never none.
 """
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
-from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika import IncomingMessage
 
+from app.messaging.body import PERSISTENT, Outgoing
 from app.messaging.connection import RabbitMQConnectionManager
 from app.messaging.names import Queue, dead_letter_queue, retry_queue
 from app.messaging.publisher import Publisher
@@ -39,12 +38,12 @@ class Redelivery:
         self._queue = queue
         self._delays = delays
 
-    def next_delay(self, message: AbstractIncomingMessage) -> float | None:
+    def next_delay(self, message: IncomingMessage) -> float | None:
         """Seconds until the next try of `message`, or None when it has had them all."""
         tries = _count(message, RETRIES)
         return self._delays[tries] if tries < len(self._delays) else None
 
-    async def retry(self, message: AbstractIncomingMessage, delay: float) -> None:
+    async def retry(self, message: IncomingMessage, delay: float) -> None:
         """Have `message` delivered again after `delay` seconds; raises as `Publisher.publish` does."""
         waiting = Queue(retry_queue(self._queue.name, delay), type="quorum")
         await ensure_queue(await self._manager.get_connection(), waiting, self._waiting_arguments(delay))
@@ -52,7 +51,7 @@ class Redelivery:
         await self._publisher.publish(again, waiting.name)
         await _done(message)
 
-    async def dead_letter(self, message: AbstractIncomingMessage, reason: str) -> None:
+    async def dead_letter(self, message: IncomingMessage, reason: str) -> None:
         """Put `message` away with the reason in a header; raises as `Publisher.publish` does."""
         dead = Queue(dead_letter_queue(self._queue.name), type=self._queue.type)
         await ensure_queue(await self._manager.get_connection(), dead)
@@ -73,27 +72,27 @@ class Redelivery:
         }
 
 
-def delivered_too_often(message: AbstractIncomingMessage, limit: int) -> bool:
+def delivered_too_often(message: IncomingMessage, limit: int) -> bool:
     """Whether `limit` deliveries of `message` have ended without an answer: it may be what kills its workers."""
     return _count(message, DELIVERIES) > limit
 
 
-async def _done(message: AbstractIncomingMessage) -> None:
+async def _done(message: IncomingMessage) -> None:
     # A handler in the documents' style, `async with message.process()`, has rejected it already.
     if not message.processed:
         await message.ack()
 
 
-def _copy(message: AbstractIncomingMessage, headers: dict[str, Any]) -> Message:
-    again: Message = copy.copy(message)  # type: ignore[assignment] # aio_pika.Message.__copy__ says so
+def _copy(message: IncomingMessage, headers: dict[str, Any]) -> Outgoing:
+    properties = message.properties
     kept = {name: value for name, value in message.headers.items() if not name.startswith(OF_THE_BROKER)}
-    again.headers = kept | headers
-    again.delivery_mode = DeliveryMode.PERSISTENT
-    again.expiration = None
-    again.user_id = None  # RabbitMQ takes only the name of the connection's own user
-    return again
+    properties.headers = kept | headers
+    properties.delivery_mode = PERSISTENT
+    properties.expiration = None
+    properties.user_id = None  # RabbitMQ takes only the name of the connection's own user
+    return Outgoing(message.body, properties)
 
 
-def _count(message: AbstractIncomingMessage, header: str) -> int:
+def _count(message: IncomingMessage, header: str) -> int:
     value = message.headers.get(header)
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and value > 0 else 0

@@ -11,10 +11,11 @@ from abc import abstractmethod
 from functools import partial
 from typing import Any
 
-from aio_pika import DeliveryMode, IncomingMessage, Message
+from aio_pika import IncomingMessage
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustQueue
 
 from app.messaging import body, shutdown
+from app.messaging.body import Outgoing
 from app.messaging.configuration import RpcClientConfig, RpcServerConfig
 from app.messaging.connection import RabbitMQConnectionManager
 from app.messaging.consumer import Consumer
@@ -98,11 +99,12 @@ class RpcClient(Service):
         await self._replies.stop(0)
         await manager.release()
 
-    def _request(self, data: object, call_id: str) -> Message:
+    def _request(self, data: object, call_id: str) -> Outgoing:
         request = body.message(data, persistent=False)
-        request.correlation_id = call_id
-        request.reply_to = self._replies.queue_name
-        request.expiration = self.config.timeout  # nobody waits for it any longer than that
+        request.properties.correlation_id = call_id
+        request.properties.reply_to = self._replies.queue_name
+        # Nobody waits for it any longer than that; the protocol has milliseconds, as text.
+        request.properties.expiration = str(round(self.config.timeout * 1000))
         return request
 
     async def _on_reply(self, message: IncomingMessage) -> None:
@@ -168,7 +170,7 @@ class RpcServer(Service):
             logger.warning("A request without reply_to or correlation_id cannot be answered, and is dropped.")
         await request.ack()
 
-    async def _outcome(self, request: IncomingMessage) -> Message:
+    async def _outcome(self, request: IncomingMessage) -> Outgoing:
         try:
             return _reply(await self.handler(body.decode(request.body)))
         except MessageNotJSON as error:
@@ -177,8 +179,8 @@ class RpcServer(Service):
             logger.warning("A call failed: %r", error)
             return _error_reply(f"{type(error).__name__}: {error}")
 
-    async def _reply(self, publisher: Publisher, request: IncomingMessage, reply: Message) -> None:
-        reply.correlation_id = request.correlation_id
+    async def _reply(self, publisher: Publisher, request: IncomingMessage, reply: Outgoing) -> None:
+        reply.properties.correlation_id = request.correlation_id
         try:
             await publisher.publish(reply, request.reply_to or "")
         except MessageUnroutable:
@@ -191,16 +193,16 @@ async def _declare_replies(channel: AbstractRobustChannel) -> AbstractRobustQueu
     return await channel.declare_queue(exclusive=True)
 
 
-def _reply(result: Any) -> Message:
+def _reply(result: Any) -> Outgoing:
     if isinstance(result, bytes):
-        return Message(result, content_type=BYTES_TYPE, delivery_mode=DeliveryMode.NOT_PERSISTENT)
+        return body.outgoing(result, BYTES_TYPE, persistent=False)
     return body.message(result, persistent=False)
 
 
-def _error_reply(text: str) -> Message:
+def _error_reply(text: str) -> Outgoing:
     # The text of an error may hold what no encoding takes; the caller must get an answer all the same.
     reply = body.message({"error": text.encode(errors="replace").decode()}, persistent=False)
-    reply.type = ERROR
+    reply.properties.message_type = ERROR
     return reply
 
 

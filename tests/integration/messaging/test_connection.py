@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from app.messaging.event_bus import Logger, LoggerConfig
 from app.messaging.work_queue import Worker, WorkerClient, WorkerClientConfig, WorkerConfig
 from tests.integration.messaging.programs import eventually
 from tests.services.ports import free_ports
-from tests.services.rabbitmq import VirtualHost
+from tests.services.rabbitmq import RabbitMQ, VirtualHost
 
 SECRET = "s3cr3t"  # noqa: S105 - what must be seen nowhere
 
@@ -119,3 +120,38 @@ async def test_no_connection_is_a_sentence_without_the_password(
     text = f"{refusal.value!r} {config!r} {caplog.text}"
     assert SECRET not in text
     assert str(refusal.value).count("\n") == 0
+
+
+@pytest.mark.timeout(120)
+async def test_put_without_a_broker_ends_within_its_limit(tmp_path: Path) -> None:
+    """While the broker is away a put waits for it, up to its time limit; then its caller is told, and stop() works."""
+    with RabbitMQ(tmp_path) as node:
+        client = WorkerClient(WorkerClientConfig(node.url, "q", timeout=1))
+        await client.start()
+        await asyncio.to_thread(node.kill)
+        puts = [asyncio.create_task(client.put({"i": number})) for number in range(100)]
+        await eventually(lambda: all(put.done() for put in puts), "every put has ended", 10)
+        text = "RabbitMQ did not confirm the message within 1 s; it may or may not have it."
+        assert {str(put.exception()) for put in puts} == {text}
+        await client.stop()
+
+
+async def test_cancelled_put_is_cancelled(vhost: VirtualHost) -> None:
+    """Whoever cancels a put gets what asyncio promises, not an error of ours."""
+    async with WorkerClient(WorkerClientConfig(vhost.url, "q")) as client:
+        putting = asyncio.create_task(client.put({}))
+        await asyncio.sleep(0)
+        putting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await putting
+        await client.put({})
+
+
+async def test_start_while_the_broker_is_away_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who joins a connection that is lost is told so within the limit."""
+    monkeypatch.setattr(connection_module, "CONNECT_TIMEOUT", 1.0)
+    with RabbitMQ(tmp_path) as node:
+        async with Logger(LoggerConfig(node.url, "bus")):
+            await asyncio.to_thread(node.kill)
+            with pytest.raises(BrokerUnreachable, match=r"(is away|broke off)"):
+                await WorkerClient(WorkerClientConfig(node.url, "q")).start()
