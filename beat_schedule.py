@@ -7,11 +7,19 @@ from celery.schedules import crontab
 COLLECT_MINUTES = (1, 21, 41)
 """The minutes of each hour at which the weather is collected: off the full hour, as the weather services ask."""
 
+SETTLE_CHORDS_SECONDS = 30.0
+"""How often chords that have stopped are looked for."""
+
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "collect-weather": {
         "task": "tasks.weather.collect",
         "schedule": crontab(minute=",".join(map(str, COLLECT_MINUTES))),
         # A run that waited longer than this has been overtaken by the next one, which makes its slot good.
         "options": {"expires": 20 * 60},
+    },
+    "settle-chords": {
+        "task": "tasks.maintenance.settle_chords",
+        "schedule": SETTLE_CHORDS_SECONDS,
+        "options": {"expires": SETTLE_CHORDS_SECONDS},
     },
 }

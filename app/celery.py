@@ -5,15 +5,21 @@ from urllib.parse import urlsplit
 
 from celery import Celery
 from celery.app.defaults import SETTING_KEYS
-from kombu import Exchange, Queue
 
 from app import embedded
-from app.settings import AMQP_SCHEMES, Settings, SettingsError, get_settings
+from app.application import Application
+from app.queues import DEFAULT_QUEUE, EXCHANGE, task_queue
+from app.settings import AMQP_SCHEMES, REDIS_SCHEMES, Settings, SettingsError, get_settings
 from beat_schedule import BEAT_SCHEDULE
 
-TASK_MODULES = ("tasks.arithmetic", "tasks.callbacks", "tasks.failing", "tasks.long_running", "tasks.weather")
-DEFAULT_QUEUE = "celery"
-EXCHANGE = "weatherbeat"
+TASK_MODULES = (
+    "tasks.arithmetic",
+    "tasks.callbacks",
+    "tasks.failing",
+    "tasks.long_running",
+    "tasks.maintenance",
+    "tasks.weather",
+)
 
 COMMON: dict[str, Any] = {
     "include": TASK_MODULES,
@@ -27,35 +33,45 @@ COMMON: dict[str, Any] = {
     "event_serializer": "json",
     "task_track_started": True,  # a long task is seen to run, not to wait
     "task_acks_late": True,  # a worker that dies has not eaten its task
-    "worker_prefetch_multiplier": 1,  # a slow task does not hold back those behind it
+    "task_reject_on_worker_lost": True,  # nor has a process of its pool
     "task_default_queue": DEFAULT_QUEUE,
-    "result_extended": True,  # a result says which task, arguments and worker it came from
-    "result_persistent": True,  # rpc:// results survive a restart of the broker
-    "result_backend_always_retry": True,  # a result store that is away for a moment costs no result
-    "broker_connection_retry_on_startup": True,  # a worker may be started before its broker
+    # A message is tried again for about a minute: a broker may take that long to restart.
+    "task_publish_retry_policy": {"max_retries": 35, "interval_start": 0, "interval_step": 0.2, "interval_max": 2},
+    "worker_prefetch_multiplier": 1,  # a slow task does not hold back those behind it
     "worker_cancel_long_running_tasks_on_connection_loss": False,  # they finish; their effects are idempotent
     "worker_soft_shutdown_timeout": 10.0,  # seconds; on SIGQUIT, what is not done by then goes back to the queue
+    "broker_connection_retry_on_startup": True,  # a worker may be started before its broker
+    "broker_connection_max_retries": None,  # and outlives every outage of it; by default it gives up after 100 tries
+    "result_extended": True,  # a result says which task, arguments and worker it came from
+    "result_persistent": True,  # rpc:// results survive a restart of the broker
+    "result_expires": 24 * 3600,  # seconds; who has not asked for a result by then will not
+    "result_backend_always_retry": True,  # a worker waits for a result store that is away, however long it is
     "beat_scheduler": "app.beat:Scheduler",
     "beat_enable_remote_control": True,  # `celery inspect ping` tells a beat that hangs from one that waits
 }
 
-# RabbitMQ: a replicated queue, and nothing is sent without the broker's confirmation.
+# RabbitMQ: replicated queues, and nothing is sent without the broker's confirmation.
 AMQP: dict[str, Any] = {
-    "task_queues": [
-        Queue(
-            DEFAULT_QUEUE,
-            # A topic exchange: with a direct one, tasks with a countdown are held by a worker and block it.
-            Exchange(EXCHANGE, type="topic"),
-            routing_key=DEFAULT_QUEUE,
-            queue_arguments={"x-queue-type": "quorum"},
-        )
-    ],
+    "task_queues": [task_queue(DEFAULT_QUEUE)],
     "task_default_exchange": EXCHANGE,
     "task_default_exchange_type": "topic",
     "task_default_routing_key": DEFAULT_QUEUE,
     "task_default_queue_type": "quorum",
+    # Without "mandatory", a message for which there is no queue is confirmed and dropped. A broker that has not
+    # confirmed within "confirm_timeout" seconds is taken for dead, and the message sent again.
+    "task_routes": {"*": {"queue": DEFAULT_QUEUE, "mandatory": True, "confirm_timeout": 60}},
     "broker_transport_options": {"confirm_publish": True},
     "broker_channel_error_retry": True,  # the broker's consumer time-out does not end the worker
+}
+
+# Redis and Valkey as a broker: they count no deliveries, so Celery counts how often a process was lost.
+REDIS: dict[str, Any] = {
+    "task_retry_on_worker_lost": True,
+}
+
+# Results in Redis: stored where every worker sees them.
+SHARED_RESULTS: dict[str, Any] = {
+    "worker_deduplicate_successful_tasks": True,  # a task whose result is kept is not run again when redelivered
 }
 
 
@@ -65,13 +81,14 @@ def configuration(settings: Settings) -> dict[str, Any]:
     Raises SettingsError when it names a setting that Celery does not have: Celery itself would ignore it.
     """
     broker_url = settings.broker_url or embedded.url(settings.data_dir)
-    over_amqp = urlsplit(broker_url).scheme in AMQP_SCHEMES
+    result_backend = settings.result_backend or embedded.url(settings.data_dir)
     config = (
         COMMON
-        | (AMQP if over_amqp else {})
+        | (AMQP if _scheme(broker_url) in AMQP_SCHEMES else REDIS)
+        | (SHARED_RESULTS if _scheme(result_backend) in REDIS_SCHEMES else {})
         | {
             "broker_url": broker_url,
-            "result_backend": settings.result_backend or embedded.url(settings.data_dir),
+            "result_backend": result_backend,
             "beat_schedule_filename": str(settings.data_dir / "celerybeat-schedule"),
         }
     )
@@ -82,11 +99,22 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 def create_app(settings: Settings) -> Celery:
     """A Celery application for `settings`. It connects, or starts the embedded broker, when it is first used."""
-    celery_app = Celery("weatherbeat")
-    celery_app.conf.update(configuration(settings))
+    config = configuration(settings)
+    over_amqp = _scheme(config["broker_url"]) in AMQP_SCHEMES
+    celery_app = (
+        Application("weatherbeat", task_cls="app.task:Task", amqp="app.queues:AMQP")
+        if over_amqp
+        else Celery("weatherbeat", task_cls="app.task:Task")
+    )
+    celery_app.conf.update(config)
+    celery_app.loader.override_backends = dict.fromkeys(("redis", "rediss"), "app.results.backend:ResultBackend")
     if settings.broker_url is None or not settings.result_backend:
         embedded.install(celery_app, settings.data_dir)
     return celery_app
+
+
+def _scheme(url: str) -> str:
+    return urlsplit(url).scheme
 
 
 def _create_app_or_exit() -> Celery:

@@ -20,9 +20,11 @@ PROJECT = Path(__file__).parents[2]
 class CeleryProgram(LocalProcess):
     """One program of Celery's command line, run in the project's folder."""
 
+    application = "app"
+
     def __init__(self, program: str, arguments: list[str], directory: Path, settings: Mapping[str, str]) -> None:
         """Prepare the program; `settings` are the project's environment variables, `DATA_DIR` among them."""
-        command = [sys.executable, "-m", "celery", "-A", "app", program, *arguments]
+        command = [sys.executable, "-m", "celery", "-A", self.application, program, *arguments]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **settings}
         super().__init__(command, directory, environment=environment, working_directory=PROJECT, name=program)
         read = read_settings(environment)

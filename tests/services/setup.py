@@ -65,7 +65,9 @@ def _disconnect(celery_app: Celery) -> None:
     backend: Any = celery_app.backend
     if getattr(backend.result_consumer, "_connection", "not of rpc"):  # that of rpc cannot be stopped unless started
         backend.result_consumer.stop()
-    if client := backend.__dict__.get("client"):  # that of Redis; to ask for it would make one
+        # Results that are collected later would connect again to unsubscribe.
+        getattr(backend.result_consumer, "subscribed_to", set()).clear()
+    if client := backend.__dict__.get("_plain_client"):  # that of Redis; to ask for it would make one
         client.close()
     kombu.pools.reset()
     celery_app.close()

@@ -1,0 +1,56 @@
+"""The queues of RabbitMQ: those of tasks, and the one for what no worker could finish."""
+
+from typing import Any
+
+from celery.app import amqp
+from kombu import Exchange, Queue
+
+DEFAULT_QUEUE = "celery"
+EXCHANGE = "weatherbeat"
+DEAD_LETTERS = "weatherbeat.dead_letters"
+DELIVERY_LIMIT = 5
+"""How often a task may come back to its queue: whoever killed its worker so often will do it again."""
+
+DEAD_LETTER_QUEUE = Queue(
+    DEAD_LETTERS, Exchange(DEAD_LETTERS, type="fanout"), queue_arguments={"x-queue-type": "quorum"}
+)
+
+
+class TaskQueue(Queue):
+    """A queue of tasks; whoever declares it declares the queue of dead letters first, so that none is dropped."""
+
+    def declare(self, nowait: bool = False, channel: Any = None) -> str:
+        """Declare the queue of dead letters, then this one with its exchange."""
+        DEAD_LETTER_QUEUE(channel or self.channel).declare(nowait=nowait)
+        return str(super().declare(nowait=nowait, channel=channel))
+
+
+def task_queue(name: str) -> TaskQueue:
+    """A queue for tasks, which outlives the loss of a machine (https://www.rabbitmq.com/docs/quorum-queues)."""
+    return TaskQueue(
+        name,
+        # A topic exchange: with a direct one, tasks with a countdown are held by a worker and block it.
+        Exchange(EXCHANGE, type="topic"),
+        routing_key=name,
+        queue_arguments={
+            "x-queue-type": "quorum",
+            "x-delivery-limit": DELIVERY_LIMIT,  # RabbitMQ 3 has none by default
+            "x-dead-letter-exchange": DEAD_LETTERS,
+            "x-dead-letter-strategy": "at-least-once",  # by default a dead letter may be lost on its way
+            "x-overflow": "reject-publish",  # which that strategy demands
+        },
+    )
+
+
+class Queues(amqp.Queues):
+    """The application's queues; one that is named first by a sender or by `worker -Q` is like the others."""
+
+    def new_missing(self, name: str) -> Queue:
+        """A queue that is not configured."""
+        return task_queue(name)
+
+
+class AMQP(amqp.AMQP):
+    """How the application speaks to RabbitMQ."""
+
+    queues_cls = Queues

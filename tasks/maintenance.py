@@ -1,0 +1,15 @@
+"""Tasks that keep the others going."""
+
+from celery.utils.log import get_task_logger
+
+from app.celery import app
+from app.results.watchdog import settle_stopped_chords
+
+logger = get_task_logger(__name__)
+
+
+@app.task(ignore_result=True)
+def settle_chords() -> None:
+    """Finish the chords that have stopped, or fail them with the reason."""
+    for sentence in settle_stopped_chords(app):
+        logger.warning("%s", sentence)

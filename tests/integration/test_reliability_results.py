@@ -1,0 +1,133 @@
+"""Results: no state goes backwards, and nothing is lost while the store is away."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.app.task import Context
+from celery.exceptions import Retry
+from celery.states import FAILURE, RETRY, REVOKED, STARTED, SUCCESS
+
+from app.celery import create_app
+from app.settings import read_settings
+from tests.services.valkey import Valkey
+from tests.waiting import wait_until
+
+LIMIT = 20
+
+
+def application(results: str) -> Celery:
+    """The application, with these results and no broker that anybody listens to."""
+    return create_app(read_settings({"CELERY_BROKER_URL": "amqp://127.0.0.1:1//", "CELERY_RESULT_BACKEND": results}))
+
+
+@pytest.fixture
+def backend(valkey: Valkey) -> Iterator[Any]:
+    with application(valkey.url) as app:
+        yield app.backend
+        app.backend.client.close()
+
+
+def store(backend: Any, state: str) -> None:
+    """Store a result of the task `id` in `state`."""
+    backend.store_result("id", RuntimeError("failed") if state in (FAILURE, RETRY, REVOKED) else state, state)
+
+
+@pytest.mark.parametrize("before", [SUCCESS, FAILURE, REVOKED])
+@pytest.mark.parametrize("later", [STARTED, RETRY, "PROGRESS"])
+def test_a_final_state_is_not_replaced_by_an_unfinished_one(backend: Any, before: str, later: str) -> None:
+    """What a second run reports late does not make a finished task look as if it ran."""
+    backend.forget("id")
+    store(backend, before)
+    store(backend, later)
+    assert backend.get_state("id") == before
+
+
+@pytest.mark.parametrize(
+    ("before", "later", "kept"),
+    [
+        (STARTED, RETRY, RETRY),
+        (RETRY, STARTED, STARTED),
+        (RETRY, SUCCESS, SUCCESS),
+        (FAILURE, SUCCESS, SUCCESS),
+        (REVOKED, FAILURE, FAILURE),
+        (SUCCESS, FAILURE, SUCCESS),
+        (SUCCESS, REVOKED, SUCCESS),
+    ],
+)
+def test_states_go_forwards(backend: Any, before: str, later: str, kept: str) -> None:
+    """A task that failed may succeed when it is sent again; one that succeeded stays so."""
+    backend.forget("id")
+    store(backend, before)
+    store(backend, later)
+    assert backend.get_state("id") == kept
+
+
+def test_who_waits_is_told_and_the_result_expires(backend: Any) -> None:
+    """A result is announced when it is stored, and kept for a day."""
+    with backend.client.pubsub() as listener:
+        listener.subscribe(backend.get_key_for_task("told"))
+        listener.get_message(timeout=LIMIT)
+        backend.store_result("told", 1, SUCCESS)
+        assert b'"SUCCESS"' in listener.get_message(timeout=LIMIT)["data"]
+    assert 86_000 < backend.client.ttl(backend.get_key_for_task("told")) <= 86_400
+
+
+def part(index: int) -> Context:
+    """The request of one task of a chord of three."""
+    body = {"task": "tasks.arithmetic.xsum", "args": [], "kwargs": {}, "options": {"task_id": "body"}}
+    return Context({"id": f"part-{index}", "group": "group", "group_index": index, "chord": body})
+
+
+@pytest.mark.parametrize("state", [SUCCESS, FAILURE])
+def test_a_part_of_a_chord_is_stored_and_counted_in_one_step(backend: Any, state: str) -> None:
+    """There is no moment at which one has been done and not the other, and it counts once however often it comes."""
+    backend.set_chord_size("group", 3)
+    for _ in range(2):
+        if state == SUCCESS:
+            backend.mark_as_done("part-0", 1, part(0))
+        else:
+            backend.mark_as_failure("part-0", RuntimeError("failed"), request=part(0))
+    assert backend.get_state("part-0") == state
+    assert backend.client.smembers(backend.get_key_for_group("group", ".d")) == {b"part-0:0"}
+    backend.client.flushdb()
+
+
+def test_a_part_whose_result_nobody_wants_is_counted(backend: Any) -> None:
+    """With ignore_result its value reaches the body and is kept nowhere else."""
+    backend.set_chord_size("group", 3)
+    request = part(0)
+    request.ignore_result = True
+    backend.mark_as_done("part-0", 1, request)
+    assert not backend.task_result_exists("part-0")
+    assert backend.client.scard(backend.get_key_for_group("group", ".d")) == 1
+    backend.client.flushdb()
+
+
+def test_a_store_that_is_away_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A result and a chord's part that come meanwhile are there afterwards, and the log says what it waited for."""
+    with Valkey(tmp_path, append_only=True) as server, application(server.url) as app:
+        backend: Any = app.backend
+        backend.set_chord_size("group", 3)
+        backend.mark_as_done("part-0", 1, part(0))
+        server.kill()
+        storing = threading.Thread(target=backend.mark_as_done, args=("part-1", 2, part(1)))
+        storing.start()
+        wait_until(lambda: "does not answer" in caplog.text, LIMIT, "the log says that the store does not answer")
+        server.start()
+        storing.join(LIMIT)
+        assert backend.get_state("part-1") == SUCCESS
+        assert backend.client.scard(backend.get_key_for_group("group", ".d")) == 2
+        backend.client.close()
+
+
+def test_a_run_that_reports_its_retry_after_the_next_has_succeeded_changes_nothing(backend: Any) -> None:
+    """With no countdown the next run may be faster; get() would wait for ever for a task that is done."""
+    backend.forget("id")
+    request = Context({"id": "id"})
+    backend.mark_as_done("id", "result", request)
+    backend.mark_as_retry("id", Retry(exc=RuntimeError("once")), request=request)
+    assert (backend.get_state("id"), backend.get_result("id")) == (SUCCESS, "result")
