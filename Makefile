@@ -44,7 +44,7 @@ rabbitmq: ## run a private RabbitMQ on this machine until Ctrl-C
 
 faults: $(DEV) ## break the services on purpose and check that nothing is lost
 	@scripts/install-rabbitmq
-	$(PYTHON) -m pytest tests/faults $(ARGS)
+	$(PYTHON) -m pytest tests/integration/test_reliability_*.py $(ARGS)
 
 bench: $(DEV) ## measure; prints figures
 	@for program in bench/[a-z]*.py; do \

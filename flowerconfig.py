@@ -3,7 +3,6 @@
 Flower shows every task and can stop workers: it listens on this machine only, or it asks for a password.
 """
 
-import os
 from ipaddress import ip_address
 
 from tornado.options import options
@@ -32,7 +31,7 @@ if not (_protected or options.unix_socket or _is_loopback(address)):
 basic_auth = [_settings.flower_basic_auth] if _settings.flower_basic_auth else []
 
 # Flower's own default of 100,000 tasks takes hundreds of megabytes in the end.
-max_tasks = int(os.environ.get("FLOWER_MAX_TASKS") or 10_000)
+max_tasks = 10_000
 
 if _settings.rabbitmq_manager_url:
     broker_api = _settings.rabbitmq_manager_url.rstrip("/").removesuffix("/api") + "/api/"

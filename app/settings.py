@@ -64,7 +64,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         try:
             return parse(text)
         except ValueError as error:
-            shown = _without_password(text) if "://" in text or "URL" in name else text
+            shown = _without_secrets(text) if "://" in text or name.endswith(("_URL", "_BACKEND")) else text
             raise SettingsError(f"{name}={shown!r} cannot be used: {error}.") from None
 
     def read_optional(name: str, parse: Callable[[str], str]) -> str | None:
@@ -92,9 +92,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def _without_password(text: str) -> str:
-    """`text` with whatever stands between a scheme and the last @ hidden, also where it is no valid URL."""
-    return re.sub(r"^([^:/@]*:/*)?.*@", r"\1***@", text)
+HARMLESS_URL = re.compile(r"([\w+.-]*:/*)?[\w.-]*(:\d*)?(/[\w./-]*)?")
+
+
+def _without_secrets(text: str) -> str:
+    """What may be shown of a URL that was refused: all of it, or its scheme alone where a password may follow."""
+    if HARMLESS_URL.fullmatch(text):
+        return text
+    scheme, colon, _ = text.partition(":/")
+    return f"{scheme}{colon}***" if colon else "***"
 
 
 def _url(*schemes: str) -> Callable[[str], str]:
@@ -109,6 +115,8 @@ def _url(*schemes: str) -> Callable[[str], str]:
         located = parts.path if parts.scheme == "redis+socket" else parts.hostname
         if parts.scheme not in schemes or "://" not in text or not (located or parts.scheme == "rpc"):
             raise ValueError(allowed)
+        if parts.scheme in ("redis", "rediss") and not parts.path.strip("/").isdecimal() and parts.path.strip("/"):
+            raise ValueError("the path of a redis:// URL is the number of a database, as redis://host:6379/0")
         return text
 
     return parse

@@ -1,12 +1,14 @@
-"""A worker for as long as a program needs one: the one that already serves the broker, or one of its own."""
+"""A worker for as long as a demo needs one: the one that already serves the broker, or one of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 from celery import Celery
 
@@ -19,7 +21,7 @@ STOP_SECONDS = 10.0
 
 
 class WorkerFailed(RuntimeError):
-    """The program's own worker did not start; the message ends with what it last said."""
+    """The demo's own worker did not start; the message ends with what it last said."""
 
 
 @contextmanager
@@ -53,14 +55,14 @@ def _events_enabled(app: Celery) -> Iterator[None]:
 def _own_worker(events: EventStream, log: Path) -> Iterator[str]:
     name = f"demo-{os.getpid()}"
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "celery", "-A", "app", "worker", "--hostname", f"{name}@%h"]
+    command = [sys.executable, "-m", "app.worker", "-A", "app", "worker", "--hostname", f"{name}@%h"]
     # Threads start faster than processes; gossip and mingle are for workers that have neighbours.
     command += ["--pool", "threads", "--concurrency", "10", "--without-gossip", "--without-mingle"]
     command += ["--events", "--loglevel", "INFO"]
     with log.open("wb") as output:
-        # A session of its own: Ctrl-C in the terminal reaches this program, which then ends its worker.
+        # A session of its own: Ctrl-C in the terminal reaches the demo, which then ends its worker.
         worker = subprocess.Popen(
-            command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
         )
     try:
         yield _wait_until_online(worker, events, name, log)
@@ -81,7 +83,20 @@ def _wait_until_online(worker: "subprocess.Popen[bytes]", events: EventStream, n
 def _stop(worker: "subprocess.Popen[bytes]") -> None:
     worker.terminate()
     try:
-        worker.wait(STOP_SECONDS)
+        worker.communicate(timeout=STOP_SECONDS)
     except subprocess.TimeoutExpired:
         worker.kill()
-        worker.wait()
+        worker.communicate()
+
+
+def _end_when_input_ends() -> None:
+    """End this worker when the demo that holds the other end of its standard input is gone, however it ended."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    from celery.__main__ import main
+
+    Thread(target=_end_when_input_ends, daemon=True).start()
+    sys.exit(main())
