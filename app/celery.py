@@ -8,7 +8,7 @@ from celery.app.defaults import SETTING_KEYS
 
 from app import embedded
 from app.application import Application
-from app.queues import DEFAULT_QUEUE, EXCHANGE, task_queue
+from app.queues import DEFAULT_QUEUE, EXCHANGE, route_by_name, route_over_amqp, task_queue
 from app.settings import AMQP_SCHEMES, REDIS_SCHEMES, Settings, SettingsError, get_settings
 from beat_schedule import BEAT_SCHEDULE
 
@@ -35,6 +35,7 @@ COMMON: dict[str, Any] = {
     "task_acks_late": True,  # a worker that dies has not eaten its task
     "task_reject_on_worker_lost": True,  # nor has a process of its pool
     "task_default_queue": DEFAULT_QUEUE,
+    "task_routes": (route_by_name,),
     # A message is tried again for about a minute: a broker may take that long to restart.
     "task_publish_retry_policy": {"max_retries": 35, "interval_start": 0, "interval_step": 0.2, "interval_max": 2},
     "worker_prefetch_multiplier": 1,  # a slow task does not hold back those behind it
@@ -57,9 +58,7 @@ AMQP: dict[str, Any] = {
     "task_default_exchange_type": "topic",
     "task_default_routing_key": DEFAULT_QUEUE,
     "task_default_queue_type": "quorum",
-    # Without "mandatory", a message for which there is no queue is confirmed and dropped. A broker that has not
-    # confirmed within "confirm_timeout" seconds is taken for dead, and the message sent again.
-    "task_routes": {"*": {"queue": DEFAULT_QUEUE, "mandatory": True, "confirm_timeout": 60}},
+    "task_routes": (route_over_amqp,),
     "broker_transport_options": {"confirm_publish": True},
     "broker_channel_error_retry": True,  # the broker's consumer time-out does not end the worker
 }

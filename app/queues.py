@@ -42,6 +42,21 @@ def task_queue(name: str) -> TaskQueue:
     )
 
 
+def route_by_name(name: str, *_: Any, **__: Any) -> dict[str, Any]:
+    """Where a task goes by its name: one called `queue:task` to that queue, any other to the default queue."""
+    queue, colon, _task = name.partition(":")
+    return {"queue": queue if colon else DEFAULT_QUEUE}
+
+
+def route_over_amqp(name: str, *_: Any, **__: Any) -> dict[str, Any]:
+    """The same on RabbitMQ, for a message that must arrive.
+
+    Without "mandatory", a message for which there is no queue is confirmed and dropped. A broker that has not confirmed
+    within "confirm_timeout" seconds is taken for dead, and the message sent again.
+    """
+    return route_by_name(name) | {"mandatory": True, "confirm_timeout": 60}
+
+
 class Queues(amqp.Queues):
     """The application's queues; one that is named first by a sender or by `worker -Q` is like the others."""
 
