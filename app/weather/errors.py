@@ -19,4 +19,4 @@ class ReplyNotUnderstood(WeatherError):
 
 
 class StoreError(WeatherError):
-    """The weather file cannot be read or written; nothing of the refused rows is in it."""
+    """A file of the weather cannot be read or written; nothing of the refused rows is in it."""

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from app.weather.errors import ProviderUnreachable
+from app.weather.providers.back_off import BackOff
 from tests.services.weather_server import MET_NORWAY, OPEN_METEO
 from tests.services.weather_world import MOSCOW, USER_AGENT, World, weather_world
 
@@ -77,6 +79,89 @@ def test_a_document_from_elsewhere_or_damaged_is_not_used(world: World) -> None:
     assert not any("if-modified-since" in asked.headers for asked in world.server.asked)
 
 
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "Fri, 31 Dec 99999999999 23:59:59 GMT",
+        "Fri, 31 Dec 9999 23:59:59 -1200",
+        "Sun, 22 Nov 2026 03:21:30 +9999",
+        "0",
+        "",
+    ],
+)
+def test_a_date_that_cannot_be_read_counts_as_absent(world: World, stated: str) -> None:
+    """Without a readable Expires a document holds half an hour; without Last-Modified it is asked for whole."""
+    world.server.fault("text-type", MET_NORWAY, headers={"Expires": stated, "Last-Modified": stated})
+    assert world.collect(MET_NORWAY).written == 2
+    world.wait(minutes=29)
+    world.collect(MET_NORWAY)
+    assert len(world.server.asked) == 2
+    world.wait(minutes=2)
+    world.collect(MET_NORWAY)
+    assert len(world.server.asked) == 4
+    assert not any("if-modified-since" in asked.headers for asked in world.server.asked)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
+@pytest.mark.parametrize(
+    ("stated", "seconds"),
+    [
+        ("1800", 1800),
+        ("Sun, 22 Nov 2026 03:51:30 GMT", 1800),
+        ("9" * 400, 86_400),
+        ("Tue, 01 Jan 2047 00:00:00 GMT", 86_400),
+    ],
+    ids=["seconds", "date", "many seconds", "far date"],
+)
+@pytest.mark.parametrize("service", [OPEN_METEO, MET_NORWAY])
+def test_a_wait_that_a_service_states_is_kept(
+    world: World, service: str, stated: str, seconds: int, status: int
+) -> None:
+    """Retry-After is obeyed with every status, in both of its forms and for a day at most, by new processes too."""
+    world.server.fault(f"status-{status}", service, headers={"Retry-After": stated})
+    with pytest.raises(ProviderUnreachable) as caught:
+        world.collect(service)
+    assert caught.value.retry_after == pytest.approx(seconds, abs=3)
+    world.server.heal()
+    world.wait(seconds=seconds - 1)
+    with pytest.raises(ProviderUnreachable, match="It is not asked again before"):
+        world.collect(service)
+    assert len(world.server.asked) == 1
+    world.wait(seconds=5)
+    assert world.collect(service).written == 2
+
+
+@pytest.mark.parametrize("stated", ["0", "-5", "soon", "1.5", "²", "Sat, 21 Nov 2026 03:21:30 GMT", ""])
+def test_no_wait_is_made_up(world: World, stated: str) -> None:
+    """A Retry-After that is over or cannot be read leaves a service in trouble to be asked as usual."""
+    world.server.fault("status-503", times=1, headers={"Retry-After": stated.encode().decode("latin-1")})
+    with pytest.raises(ProviderUnreachable) as caught:
+        world.collect(OPEN_METEO)
+    assert caught.value.retry_after is None
+    assert world.collect(OPEN_METEO).written == 2
+
+
+def test_a_retry_asks_only_who_may_be_asked(world: World) -> None:
+    """When one service forbids an hour and the other is only in trouble, a retry asks the second one alone."""
+    world.server.fault("status-503", headers={"Retry-After": "3600"})
+    world.server.fault("status-500", MET_NORWAY, times=2)
+    with pytest.raises(ProviderUnreachable) as caught:
+        world.collect()
+    assert caught.value.retry_after is None
+    world.wait(seconds=5)
+    assert set(world.collect().providers.values()) == {"met-norway"}
+    assert len(world.server.asked_of(OPEN_METEO)) == 1
+
+
+def test_a_shorter_wait_does_not_end_a_longer_one(world: World) -> None:
+    """Of two runs at once that were told different waits, the longer one counts."""
+    back_off = BackOff(world.cache / "service.wait.json")
+    back_off.remember(world.now, 3600, "An hour.")
+    back_off.remember(world.now, 60, "A minute.")
+    with pytest.raises(ProviderUnreachable, match=r"^An hour\."):
+        back_off.check(world.now + timedelta(minutes=50))
+
+
 @pytest.mark.parametrize(("status", "minutes"), [("status-403", 60), ("status-429", 10)])
 def test_met_norway_is_left_alone_when_it_says_so(world: World, status: str, minutes: int) -> None:
     """After 403 and 429 nothing is asked for a while, by new processes neither."""
@@ -84,10 +169,10 @@ def test_met_norway_is_left_alone_when_it_says_so(world: World, status: str, min
     for _ in range(3):
         with pytest.raises(ProviderUnreachable) as caught:
             world.collect(MET_NORWAY)
-        assert caught.value.retry_after == minutes * 60
+        assert caught.value.retry_after == pytest.approx(minutes * 60, abs=3)
     assert len(world.server.asked) == 1
     world.server.heal()
-    world.wait(minutes=minutes)
+    world.wait(minutes=minutes, seconds=3)
     assert world.collect(MET_NORWAY).written == 2
 
 
@@ -99,13 +184,13 @@ def test_open_meteo_is_left_alone_until_its_counter_is_cleared(world: World, fau
     world.server.fault(fault)
     with pytest.raises(ProviderUnreachable) as caught:
         world.collect(OPEN_METEO)
-    assert caught.value.retry_after == seconds
+    assert caught.value.retry_after == pytest.approx(seconds, abs=1)
     world.server.heal()
     world.wait(seconds=seconds - 1)
     with pytest.raises(ProviderUnreachable, match="It is not asked again before"):
         world.collect(OPEN_METEO)
     assert len(world.server.asked) == 1
-    world.wait(seconds=1)
+    world.wait(seconds=4)
     assert world.collect(OPEN_METEO).written == 2
 
 

@@ -42,6 +42,7 @@ class Trouble:
     name: str
     remaining: float
     latitude: str | None
+    headers: Mapping[str, str]
 
 
 class WeatherServer:
@@ -59,13 +60,21 @@ class WeatherServer:
         self.open_meteo_url = self.met_norway_url = self.url
 
     def fault(
-        self, name: str, service: str = OPEN_METEO, times: float = float("inf"), latitude: str | None = None
+        self,
+        name: str,
+        service: str = OPEN_METEO,
+        times: float = float("inf"),
+        latitude: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Let `service` do the fault `name` from now on: so many `times`, for all places or the one at `latitude`."""
+        """Let `service` do the fault `name` from now on: so many `times`, for all places or the one at `latitude`.
+
+        The answers in question have these `headers` beside, or in place of, their own.
+        """
         if name not in FAULTS:
             raise ValueError(f"There is no fault {name!r}.")
         with self._lock:
-            self._troubles[service] = Trouble(name, times, latitude)
+            self._troubles[service] = Trouble(name, times, latitude, headers or {})
 
     def heal(self) -> None:
         """End all faults."""
@@ -89,6 +98,7 @@ class WeatherServer:
         answer = self._right_answer(asked)
         if trouble is not None and troubled and "again" not in asked.query:
             FAULTS[trouble.name](answer)
+            answer.headers.update(trouble.headers)
         return answer
 
     def _right_answer(self, asked: Asked) -> Answer:

@@ -8,22 +8,23 @@ headers, and a lock makes two runs at once take turns, so that the second finds 
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from app.weather.answer import Answer
-from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood
+from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood, StoreError
 from app.weather.fetch import Reply, Request, fetch
 from app.weather.files import locked
 from app.weather.observation import Observation, Place
 from app.weather.parsing.met_norway import NAME, SERVICE, parse_locationforecast
-from app.weather.providers.back_off import BackOff, retry_after
+from app.weather.providers.back_off import BackOff
+from app.weather.providers.clock import clock_from
 from app.weather.providers.endpoint import coordinate, endpoint, with_query
+from app.weather.providers.headers import http_date, retry_after
 from app.weather.providers.kept_document import KeptDocument
 
 STANDARD_PATH: Final = "/weatherapi/locationforecast/2.0/compact"
@@ -33,8 +34,8 @@ USUAL_LIFE: Final = timedelta(minutes=30)
 """How long a document holds when its Expires cannot be read; recorded ones held 30 to 32 minutes."""
 LONGEST_LIFE: Final = timedelta(days=1)
 LOCK_SECONDS: Final = 60.0
-WAIT_AFTER_429: Final = 600.0
-WAIT_AFTER_403: Final = 3600.0
+USUAL_WAITS: Final = {429: 600.0, 403: 3600.0}
+"""Seconds without a request after a status that forbids them, when the answer names no wait."""
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +56,12 @@ class MetNorway:
 
     def observe(self, places: Sequence[Place], now: datetime, missing: Mapping[str, Collection[datetime]]) -> Answer:
         """The current observation of each place; see `Provider`. After two failures in a row nothing more is asked."""
-        answer, failures, last = Answer(), 0, ProviderUnreachable(f"{SERVICE} was not asked.")
+        clock, answer, failures = clock_from(now), Answer(), 0
+        last = ProviderUnreachable(f"{SERVICE} was not asked.")
         with self._alone():
             for place in places:
                 try:
-                    answer.observations.append(self._observation(place, now, may_ask=failures < 2))
+                    answer.observations.append(self._observation(place, now, clock, may_ask=failures < 2))
                     failures = 0
                 except ProviderUnreachable as error:
                     last, failures = (error, failures + 1) if failures < 2 else (last, failures)
@@ -67,6 +69,11 @@ class MetNorway:
                         answer.refused.append(str(error))
                 except ReplyNotUnderstood as error:
                     answer.refused.append(str(error))
+                except StoreError as error:  # a wait that cannot be noted; what was forbidden is not done again
+                    if not answer.observations:
+                        raise
+                    answer.refused.append(str(error))
+                    break
         if failures and not answer.observations:
             raise last
         return answer
@@ -83,7 +90,7 @@ class MetNorway:
                 f"{error.strerror or error}."
             ) from None
 
-    def _observation(self, place: Place, now: datetime, may_ask: bool) -> Observation:
+    def _observation(self, place: Place, now: datetime, clock: Callable[[], datetime], may_ask: bool) -> Observation:
         latitude, longitude = coordinate(place.latitude, 4), coordinate(place.longitude, 4)
         url = with_query(self._url, {"lat": latitude, "lon": longitude})
         path = self._folder / f"{latitude},{longitude}.json"
@@ -91,7 +98,7 @@ class MetNorway:
         if document is None or document.expires <= now:
             if not may_ask:
                 raise ProviderUnreachable(f"{SERVICE} was not asked about {place.name} after it failed twice.")
-            document = self._ask(place, now, url, document)
+            document = self._ask(place, clock, url, document)
         try:
             observation = parse_locationforecast(document.body.encode("utf-8", "surrogateescape"), place, now)
         except ReplyNotUnderstood:
@@ -100,18 +107,19 @@ class MetNorway:
         document.save(path)
         return observation
 
-    def _ask(self, place: Place, now: datetime, url: str, kept: KeptDocument | None) -> KeptDocument:
+    def _ask(self, place: Place, clock: Callable[[], datetime], url: str, kept: KeptDocument | None) -> KeptDocument:
         """The document from the service, or the kept one when the service says that it still holds."""
-        self._back_off.check(now)
+        self._back_off.check(clock())
         conditional = {"If-Modified-Since": kept.last_modified} if kept and kept.last_modified else {}
         self._pause()
         reply = fetch(Request(SERVICE, url, {"User-Agent": self._user_agent, **conditional}, deadline=self._deadline))
+        now = clock()
         expires = _expires(reply, now)
         if reply.status == 304 and kept and conditional:
             return replace(kept, expires=expires)
         self._check_status(reply, place, now)
         body = reply.body.decode("utf-8", "surrogateescape")
-        return KeptDocument(url, expires, reply.headers.get("last-modified"), body)
+        return KeptDocument(url, expires, _last_modified(reply), body)
 
     def _pause(self) -> None:
         time.sleep(max(0.0, self._asked_at + PAUSE_SECONDS - time.monotonic()))
@@ -119,29 +127,37 @@ class MetNorway:
 
     def _check_status(self, reply: Reply, place: Place, now: datetime) -> None:
         """Raise for every status but 200 and 203, which says that this version of the service will end."""
-        status, wait = reply.status, retry_after(reply.headers.get("retry-after"))
-        if status == 203:
+        if reply.status == 203:
             logger.warning("%s says that this version of its service will end (status 203).", SERVICE)
-        elif status == 429:
-            sentence = f"{SERVICE} has had too many requests from this application (status 429)."
-            self._back_off.remember(now, wait or WAIT_AFTER_429, sentence)
-            raise ProviderUnreachable(sentence, wait or WAIT_AFTER_429)
-        elif status == 403:
-            sentence = f"{SERVICE} refuses this application (status 403); its User-Agent must name a contact."
-            self._back_off.remember(now, WAIT_AFTER_403, sentence)
-            raise ProviderUnreachable(sentence, WAIT_AFTER_403)
-        elif status >= 500 or status in (408, 499):
-            raise ProviderUnreachable(f"{SERVICE} is in trouble (status {status}).", wait)
-        elif status == 422:
-            raise ReplyNotUnderstood(f"{SERVICE} has no forecast for {place.name} (status 422).")
-        elif status != 200:
-            raise ReplyNotUnderstood(f"{SERVICE} answered with status {status} for {place.name} instead of 200.")
+        if reply.status in (200, 203):
+            return
+        sentence = _sentence(reply.status, place)
+        if wait := retry_after(reply.headers.get("retry-after"), now) or USUAL_WAITS.get(reply.status):
+            raise self._back_off.remember(now, wait, sentence)
+        if reply.status >= 500 or reply.status in (408, 499):
+            raise ProviderUnreachable(sentence)
+        raise ReplyNotUnderstood(sentence)
+
+
+def _sentence(status: int, place: Place) -> str:
+    """What a status that brings no document says."""
+    if status == 429:
+        return f"{SERVICE} has had too many requests from this application (status 429)."
+    if status == 403:
+        return f"{SERVICE} refuses this application (status 403); its User-Agent must name a contact."
+    if status == 422:
+        return f"{SERVICE} has no forecast for {place.name} (status 422)."
+    if status >= 500 or status in (408, 499):
+        return f"{SERVICE} is in trouble (status {status})."
+    return f"{SERVICE} answered with status {status} for {place.name} instead of 200."
 
 
 def _expires(reply: Reply, now: datetime) -> datetime:
     """Until when the reply holds, a day at most."""
-    try:
-        stated = parsedate_to_datetime(reply.headers.get("expires", ""))
-    except ValueError:
-        return now + USUAL_LIFE
-    return min(stated if stated.tzinfo else stated.replace(tzinfo=UTC), now + LONGEST_LIFE)
+    return min(http_date(reply.headers.get("expires")) or now + USUAL_LIFE, now + LONGEST_LIFE)
+
+
+def _last_modified(reply: Reply) -> str | None:
+    """The header as it is, for If-Modified-Since; None when it is no date."""
+    stated = reply.headers.get("last-modified")
+    return stated if http_date(stated) else None

@@ -5,18 +5,20 @@ Manners (https://open-meteo.com/en/terms and the service's RateLimiter.swift): e
 which the answer says in words and in no header.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from app.weather.answer import Answer
-from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood
+from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood, WeatherError
 from app.weather.fetch import Reply, Request, fetch
 from app.weather.observation import Place
 from app.weather.parsing.open_meteo import NAME, SERVICE, VARIABLES, error_reason, parse_forecast
-from app.weather.providers.back_off import BackOff, retry_after
+from app.weather.providers.back_off import BackOff
+from app.weather.providers.clock import clock_from
 from app.weather.providers.endpoint import coordinate, endpoint, with_query
+from app.weather.providers.headers import retry_after
 
 STANDARD_PATH: Final = "/v1/forecast"
 MAX_PLACES: Final = 500
@@ -42,12 +44,12 @@ class OpenMeteo:
 
     def observe(self, places: Sequence[Place], now: datetime, missing: Mapping[str, Collection[datetime]]) -> Answer:
         """The current observation of each place, and past ones where some are missing; see `Provider`."""
-        answer = Answer()
+        clock, answer = clock_from(now), Answer()
         quarters = _quarters_back(now, missing)
         for batch in _batches(places, quarters):
             try:
-                part = self._ask(batch, now, quarters, missing)
-            except (ProviderUnreachable, ReplyNotUnderstood) as error:
+                part = self._ask(batch, now, clock, quarters, missing)
+            except WeatherError as error:
                 if not answer.observations:
                     raise
                 answer.refused.append(str(error))
@@ -57,11 +59,16 @@ class OpenMeteo:
         return answer
 
     def _ask(
-        self, places: Sequence[Place], now: datetime, quarters: int, missing: Mapping[str, Collection[datetime]]
+        self,
+        places: Sequence[Place],
+        now: datetime,
+        clock: Callable[[], datetime],
+        quarters: int,
+        missing: Mapping[str, Collection[datetime]],
     ) -> Answer:
-        self._back_off.check(now)
+        self._back_off.check(clock())
         reply = fetch(self._request(places, quarters))
-        self._check_status(reply, now)
+        self._check_status(reply, clock())
         return parse_forecast(reply.body, places, now, missing)
 
     def _request(self, places: Sequence[Place], quarters: int) -> Request:
@@ -87,25 +94,27 @@ class OpenMeteo:
     def _check_status(self, reply: Reply, now: datetime) -> None:
         """Raise for every reply but one with status 200 and no error in its body."""
         reason = error_reason(reply.body)
-        said = f": {reason}" if reason else ""
-        if reply.status == 429 or "limit exceeded" in reason:
-            seconds = max(_seconds_to_wait(reason, now), retry_after(reply.headers.get("retry-after")) or 0)
-            sentence = f"{SERVICE} has had too many requests from this address{said}"
-            self._remember(now, seconds, f"{sentence.rstrip('.')}.")
-            raise ProviderUnreachable(f"{sentence.rstrip('.')}.", seconds)
+        limited = reply.status == 429 or "limit exceeded" in reason
+        if reply.status == 200 and not limited:
+            return
+        sentence = _sentence(reply.status, reason, limited)
+        stated = retry_after(reply.headers.get("retry-after"), now) or 0
+        if wait := max(stated, _seconds_to_wait(reason, now) if limited else 0):
+            raise self._back_off.remember(now, wait, sentence)
         if reply.status >= 500 or reply.status == 408:
-            wait = retry_after(reply.headers.get("retry-after"))
-            raise ProviderUnreachable(f"{SERVICE} is in trouble (status {reply.status}){said}".rstrip(".") + ".", wait)
-        if reply.status != 200:
-            raise ReplyNotUnderstood(
-                f"{SERVICE} answered with status {reply.status} instead of 200{said}".rstrip(".") + "."
-            )
+            raise ProviderUnreachable(sentence)
+        raise ReplyNotUnderstood(sentence)
 
-    def _remember(self, now: datetime, seconds: float, sentence: str) -> None:
-        try:
-            self._back_off.remember(now, seconds, sentence)
-        except OSError as error:
-            raise ProviderUnreachable(f"{sentence} This could not be noted: {error.strerror}.", seconds) from None
+
+def _sentence(status: int, reason: str, limited: bool) -> str:
+    """What a refusal says, with the service's own reason where there is one."""
+    if limited:
+        said = f"{SERVICE} has had too many requests from this address"
+    elif status >= 500 or status == 408:
+        said = f"{SERVICE} is in trouble (status {status})"
+    else:
+        said = f"{SERVICE} answered with status {status} instead of 200"
+    return f"{said}: {reason}".rstrip(".: ") + "."
 
 
 def _quarters_back(now: datetime, missing: Mapping[str, Collection[datetime]]) -> int:
