@@ -78,6 +78,11 @@ class Consumer:
         """The name of the queue; RabbitMQ knows a temporary one by it."""
         return self._queue.name if self._queue is not None else ""
 
+    @property
+    def running(self) -> int:
+        """How many callbacks run or wait for their turn."""
+        return len(self._running)
+
     async def _cancel(self) -> None:
         if self._queue is None:
             return

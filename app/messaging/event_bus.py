@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from app.messaging import body
@@ -13,12 +12,10 @@ from app.messaging.errors import ConfigurationError
 from app.messaging.lifecycle import Service
 from app.messaging.names import CRITICAL, INFO, Exchange
 from app.messaging.publisher import CONFIRM_TIMEOUT, Publisher
-from app.messaging.subscription import Bindings, Event, EventHandler, Match, deliver
+from app.messaging.subscription import Bindings, Event, EventHandler, Match, Subscriber
 
 __all__ = ["Event", "EventBus", "Logger", "LoggerConfig"]
 
-PREFETCH = 200
-"""Events that wait in a listener for their turn."""
 STOP_TIMEOUT = 10.0
 """Seconds that a listener has, when it is stopped, for the event that it handles."""
 
@@ -88,7 +85,7 @@ class EventBus(Service):
         if self._manager is None:
             raise ConfigurationError("This bus is not started: use it in `async with`, or call start().")
         bindings = Bindings(self.exchange, binding_keys, headers, match)
-        consumer = Consumer(partial(deliver, handler), capacity=1, prefetch=PREFETCH)
+        consumer = Subscriber(handler).consumer
         await consumer.start(self._manager, bindings.declare)
         self._consumers.append(consumer)
         return consumer.queue_name

@@ -10,8 +10,14 @@ from aio_pika.abc import AbstractRobustChannel, AbstractRobustQueue
 
 from app.messaging import body
 from app.messaging.configuration import check
+from app.messaging.consumer import Consumer
 from app.messaging.errors import MessageNotJSON
 from app.messaging.names import LONGEST_NAME, Exchange
+
+PREFETCH = 200
+"""Events that wait here for their turn."""
+ACKNOWLEDGED_TOGETHER = 50
+"""Fewer than the prefetch, so that RabbitMQ never waits for us while we wait for it."""
 
 Match: TypeAlias = Literal["all", "any"]
 
@@ -63,20 +69,37 @@ class Bindings:
         return queue
 
 
-async def deliver(handler: EventHandler, message: IncomingMessage) -> None:
-    """Give the event in `message` to `handler`; one that it cannot handle is logged, and gone."""
-    event = Event(
+class Subscriber:
+    """Gives each event to a handler; one that it cannot handle is logged, and gone.
+
+    Events are handled one after the other, so one acknowledgement can stand for all up to it: it is sent when nothing
+    else waits, or after some.
+    """
+
+    def __init__(self, handler: EventHandler) -> None:
+        self._handler = handler
+        self._unacknowledged = 0
+        self.consumer = Consumer(self._on_message, capacity=1, prefetch=PREFETCH)
+
+    async def _on_message(self, message: IncomingMessage) -> None:
+        try:
+            await self._handler(_event(message))
+        except Exception:
+            logger.exception("An event of %r was not handled, and is gone.", message.exchange)
+        self._unacknowledged += 1
+        if self._unacknowledged >= ACKNOWLEDGED_TOGETHER or self.consumer.running == 1:
+            self._unacknowledged = 0
+            await message.ack(multiple=True)
+
+
+def _event(message: IncomingMessage) -> Event:
+    return Event(
         data=_data(message.body),
         exchange=message.exchange or "",
         routing_key=message.routing_key or "",
         headers=message.headers,
         message_id=message.message_id,
     )
-    try:
-        await handler(event)
-    except Exception:
-        logger.exception("An event of %r was not handled, and is gone.", event.exchange)
-    await message.ack()
 
 
 def _data(content: bytes) -> Any:
