@@ -204,6 +204,16 @@ def test_a_clock_set_back_does_not_silence_a_service(world: World) -> None:
     assert world.collect(OPEN_METEO).written == 2
 
 
+def test_a_document_that_a_wrong_clock_has_dated_is_not_used(world: World) -> None:
+    """One that would hold for more than a day from now is asked for anew, and whole."""
+    world.now = world.now.replace(year=2030)
+    world.collect(MET_NORWAY)
+    world.now = world.now.replace(year=2026)
+    assert world.collect(MET_NORWAY).written == 2
+    assert len(world.server.asked) == 4
+    assert not any("if-modified-since" in asked.headers for asked in world.server.asked)
+
+
 def test_two_failures_in_a_row_end_the_asking(world: World) -> None:
     """When MET Norway fails for two places, the others are not tried, and the error says why."""
     world.places = [MOSCOW.__class__(f"P{number}", number, number) for number in range(6)]

@@ -20,15 +20,19 @@ class KeptDocument:
     body: str
 
     @classmethod
-    def load(cls, path: Path, url: str) -> "KeptDocument | None":
-        """The document at `path` if it came from `url`; None when there is none or it was damaged."""
+    def load(cls, path: Path, url: str, latest: datetime) -> "KeptDocument | None":
+        """The document at `path` if it came from `url`.
+
+        None when there is none, it was damaged, or it says that it holds beyond `latest`: a wrong clock has dated it.
+        """
         try:
             kept = json.loads(path.read_bytes())
             document = cls(kept["url"], parse_time(kept["expires"]), kept["last_modified"], kept["body"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        fits = document.url == url and document.expires <= latest
         texts = isinstance(document.body, str) and isinstance(document.last_modified, str | None)
-        return document if document.url == url and texts else None
+        return document if fits and texts else None
 
     def save(self, path: Path) -> None:
         """Keep the document at `path`, whole or not at all; raises OSError."""

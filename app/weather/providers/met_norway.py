@@ -21,7 +21,7 @@ from app.weather.fetch import Reply, Request, fetch
 from app.weather.files import locked
 from app.weather.observation import Observation, Place
 from app.weather.parsing.met_norway import NAME, SERVICE, parse_locationforecast
-from app.weather.providers.back_off import BackOff
+from app.weather.providers.back_off import SLACK, BackOff
 from app.weather.providers.clock import clock_from
 from app.weather.providers.endpoint import coordinate, endpoint, with_query
 from app.weather.providers.headers import http_date, retry_after
@@ -94,7 +94,7 @@ class MetNorway:
         latitude, longitude = coordinate(place.latitude, 4), coordinate(place.longitude, 4)
         url = with_query(self._url, {"lat": latitude, "lon": longitude})
         path = self._folder / f"{latitude},{longitude}.json"
-        document = KeptDocument.load(path, url)
+        document = KeptDocument.load(path, url, now + LONGEST_LIFE + SLACK)
         if document is None or document.expires <= now:
             if not may_ask:
                 raise ProviderUnreachable(f"{SERVICE} was not asked about {place.name} after it failed twice.")
