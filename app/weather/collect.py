@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood, WeatherError
+from app.weather.kept import Kept
 from app.weather.observation import Observation, Place, format_time
 from app.weather.providers.provider import Provider
 from app.weather.schedule import RUN_MINUTES, quarter, slots_between
-from app.weather.store import Kept, Store
+from app.weather.store import Store
+
+WINDOW: Final = timedelta(hours=48)
+"""How long runs look for what is missing before the last row: an answer may have come without its past values."""
 
 Missing = Mapping[str, Collection[datetime]]
 
@@ -71,8 +76,8 @@ def collect(
         if not provider.past:
             return {}
         horizon = now - provider.past
-        kept = store.kept([place.name for place in asked], provider.name)
-        beyond.update({name: _beyond(name, horizon) for name, of_place in kept.items() if of_place.since < horizon})
+        kept = store.kept([place.name for place in asked], provider.name, now - WINDOW)
+        beyond.update({name: _beyond(name, horizon) for name, of_place in kept.items() if of_place.last < horizon})
         return {name: _missing(of_place, horizon, now, run_minutes) for name, of_place in kept.items()}
 
     fetched = _fetch(places, providers, now, missing)

@@ -59,6 +59,10 @@ class World:
         """Hours and minutes of the observations of a place, in the order of the file."""
         return [row["observed_at"][11:16] for row in self.rows() if row["place"] == place.name]
 
+    def count(self, place: Place) -> int:
+        """How many times of observation there are of a place."""
+        return len({row["observed_at"] for row in self.rows() if row["place"] == place.name})
+
 
 @contextmanager
 def weather_world(folder: Path) -> Iterator[World]:
