@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.weather.observation import format_time
+from app.weather.parsing.timing import AHEAD
 from app.weather.schedule import quarter
-from tests.services import weather_answers
 from tests.services.celery import Beat, CeleryProgram, Worker
 from tests.services.weather_server import weather_server
 from tests.waiting import wait_until
@@ -38,12 +38,12 @@ def places_at(file: Path, moment: datetime) -> int:
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("deployment", ["embedded", "rabbitmq-redis"], indirect=True)
 def test_two_beats_and_three_workers_one_killed_while_writing_keep_every_observation_once(
-    deployment: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    deployment: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Each slot is sent twice; a worker dies and leaves half a line; the file has each observation once, and whole."""
-    monkeypatch.setattr(weather_answers, "CURRENT_SECONDS", 1)
-    first = quarter(datetime.now(UTC))
-    moments = [first + timedelta(seconds=second) for second in range(3)]
+    # The workers go by the real clock: the oldest quarter must stay current, and the newest may be a little ahead.
+    last = quarter(datetime.now(UTC) + AHEAD)
+    moments = first, *_ = [last - timedelta(minutes=minutes) for minutes in (30, 15, 0)]
     file = tmp_path / "data" / "weather" / "observations.jsonl"
     with ExitStack() as stack:
         weather = stack.enter_context(weather_server())

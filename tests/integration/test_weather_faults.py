@@ -22,10 +22,20 @@ OF_THE_PAST = ("short-series", "no-series", "past-absurd", "past-nan", "past-str
 OF_THE_FIRST_PLACE = [
     *(name for name in FAULTS if name.startswith(("temperature-", "unit-")) and name != "temperature-null"),
     *("all-null", "no-values", "no-units", "no-time", "no-position", "elsewhere"),
+    *(
+        "ugly-time",
+        "ugly-interval",
+        "half-a-second-late",
+        "interval-3600",
+        "interval-true",
+        "interval-text",
+        "no-interval",
+    ),
 ]
 UNREACHABLE = [
     *(f"status-{code}" for code in STATUSES if code >= 500 or code in (408, 429)),
     *(name for name in FAULTS if name.startswith("limit-")),
+    *("ugly-503", "ugly-limit"),
     *("overloaded", "hang", "drip", "drip-headers", "cut", "reset", "close", "not-http", "endless-headers"),
     *("gzip-cut", "gzip-damaged", "empty", "html", "wrong-type", "not-json", "cut-json", "null-bytes"),
 ]
@@ -36,7 +46,7 @@ NOT_UNDERSTOOD = sorted(
 BOTH_SERVICES = [
     name
     for name in sorted({*UNREACHABLE, *NOT_UNDERSTOOD} - {"status-203", "limit-with-200"})
-    if not name.startswith(("stale", "future", "wrong-order", "one-too", "object-for", "local-time"))
+    if not name.startswith(("stale", "future", "off-the", "wrong-order", "one-too", "object-for", "local-time"))
 ]
 SLOW = ("hang", "drip", "drip-headers")
 
@@ -100,6 +110,22 @@ def test_nonsense_is_not_worth_a_retry(world: World, fault: str) -> None:
     with pytest.raises(ReplyNotUnderstood, match=r"^Open-Meteo .*\.$"):
         world.collect(OPEN_METEO)
     assert not world.store.path.exists()
+
+
+@pytest.mark.parametrize("fault", [name for name in FAULTS if "ugly" in name])
+def test_what_a_service_writes_cannot_harm_a_terminal_or_a_log(world: World, fault: str) -> None:
+    """Sentences with a service's own words are one short printable line, also when they come back from the disk."""
+    world.server.fault(fault)
+    world.server.fault("status-500", MET_NORWAY)
+    for _ in range(2):
+        try:
+            sentences = world.collect().refused
+        except WeatherError as error:
+            sentences = [str(error)]
+        for sentence in sentences:
+            assert sentence.isprintable()
+            assert sentence.encode()
+            assert len(sentence) < 450
 
 
 @pytest.mark.parametrize("fault", BOTH_SERVICES)

@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 from math import cos, radians, sin
 
 QUARTER = timedelta(minutes=15)
-CURRENT_SECONDS = 900
-"""How long the current time of Open-Meteo stays the same; a test that cannot wait makes it shorter."""
 HOUR = timedelta(hours=1)
 
 UNITS = {
@@ -65,7 +63,7 @@ def _forecast(latitude: float, longitude: float, number: int, query: Mapping[str
     def stamp(moment: datetime) -> int | str:
         return int(moment.timestamp()) if unix else moment.strftime("%Y-%m-%dT%H:%M")
 
-    current = datetime.fromtimestamp(now.timestamp() // CURRENT_SECONDS * CURRENT_SECONDS, UTC)
+    current = datetime.fromtimestamp(now.timestamp() // QUARTER.total_seconds() * QUARTER.total_seconds(), UTC)
     units = {"time": "unixtime" if unix else "iso8601"}
     document: dict[str, object] = {
         "latitude": round(latitude, 1),

@@ -5,6 +5,7 @@ A fault changes the right `Answer`: its status, headers or body, its document, o
 
 import copy
 import gzip
+import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -139,6 +140,16 @@ def shifted(span: timedelta) -> Fault:
     return edited(edit)
 
 
+def current(name: str, change: Callable[[Any], Any]) -> Fault:
+    """What the first place's current values have as `name` is changed."""
+
+    def edit(document: Any) -> None:
+        values = first(document)["current"]
+        values[name] = change(values[name])
+
+    return edited(edit)
+
+
 def local_time(offset: timedelta, stated: bool) -> Fault:
     """Open-Meteo's times are ISO 8601 and local, and the answer states the offset or claims that it is none."""
 
@@ -204,6 +215,8 @@ def bomb(_: bytes) -> bytes:
     return b"".join(parts)
 
 
+UGLY = "\x1b[2J\x1b]0;title\x07 \ud800\u202e\r\nERROR: forged " + "long " * 500
+"""Text that clears a terminal, has no encoding, turns the writing around and forges a line of a log."""
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 STATUSES = [
     *(201, 202, 203, 204, 205, 206, 300, 304, 305, 306, 400, 401, 403, 404, 405, 406, 408, 409, 410, 415, 418, 422),
@@ -219,6 +232,13 @@ FAULTS: dict[str, Fault] = {
     "limit-with-200": refused(200, "Daily API request limit exceeded. Please try again tomorrow."),
     "error-400": refused(400, "Cannot initialize TemperatureUnit from invalid String value x"),
     "error-with-200": refused(200, "Something went wrong."),
+    "ugly-400": refused(400, UGLY),
+    "ugly-503": refused(503, UGLY),
+    "ugly-limit": refused(429, f"Hourly API request limit exceeded. {UGLY}"),
+    "ugly-with-200": refused(200, UGLY),
+    "ugly-name": body(json.dumps(UGLY).join(("{", ": 1, ", ": 2}")).encode()),
+    "ugly-time": current("time", lambda _: UGLY),
+    "ugly-interval": current("interval", lambda _: UGLY),
     "overloaded": refused(503, "The service is overloaded"),
     "hang": delivery("hang"),
     "drip": delivery("drip"),
@@ -275,10 +295,19 @@ FAULTS: dict[str, Fault] = {
     "unit-unknown": unit("°X"),
     "unit-null": unit(None),
     "unit-number": unit(5),
+    "unit-ugly": unit(UGLY),
+    "temperature-ugly": temperature(UGLY),
+    "temperature-nested": temperature(json.loads("[" * 800 + "]" * 800)),
     "unit-fahrenheit": unit("°F"),
     "stale-1-hour": shifted(timedelta(hours=-1)),
     "stale-3-hours": shifted(timedelta(hours=-3)),
     "stale-years": shifted(timedelta(days=-900)),
+    "off-the-quarter": shifted(timedelta(seconds=7)),
+    "half-a-second-late": current("time", lambda time: time + 0.5),
+    "interval-3600": current("interval", lambda _: 3600),
+    "interval-true": current("interval", lambda _: True),
+    "interval-text": current("interval", lambda _: "900"),
+    "no-interval": drop("current", "interval"),
     "future-20-minutes": shifted(timedelta(hours=1)),
     "future-days": shifted(timedelta(days=3)),
     "all-null": edited(all_null),

@@ -13,6 +13,7 @@ from app.weather.answer import Answer
 from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood
 from app.weather.observation import Observation, Place, format_time
 from app.weather.parsing.position import check_position
+from app.weather.parsing.quoting import LONGEST_REASON, readable
 from app.weather.parsing.reply import decode, member
 from app.weather.parsing.timing import check_current, from_iso, from_unix
 from app.weather.parsing.units import measure
@@ -32,6 +33,8 @@ VARIABLES: Final[Mapping[str, str]] = {
 
 OLDEST: Final = timedelta(minutes=45)
 """A quarter of an hour, as the time is floored, and slack; less than an hour, so that local time is noticed."""
+INTERVAL_SECONDS: Final = 900
+"""What current values are for; with another one, precipitation would be the sum of another span."""
 
 Missing = Mapping[str, Collection[datetime]]
 """For each place by name, the times whose values are wanted from the past."""
@@ -68,13 +71,13 @@ def error_reason(body: bytes) -> str:
     except (ProviderUnreachable, ReplyNotUnderstood):
         return ""
     reason = member(document, "reason")
-    return " ".join(str(reason).split())[:200] if reason is not None else ""
+    return readable(reason, LONGEST_REASON) if reason is not None else ""
 
 
 def _in_order(document: object, count: int) -> list[dict[str, object]]:
     """The forecasts in the order in which their places were asked for."""
     if member(document, "error") is not None:
-        reason = " ".join(str(member(document, "reason")).split())[:200]
+        reason = readable(member(document, "reason"), LONGEST_REASON)
         raise ReplyNotUnderstood(f"{SERVICE} refused the request: {reason.rstrip('.')}.")
     elements = document if isinstance(document, list) else [document]
     forecasts = [element for element in elements if isinstance(element, dict)]
@@ -96,10 +99,19 @@ def _current(forecast: Mapping[str, object], place: Place, now: datetime) -> Obs
         raise ValueError("the answer has no current values")  # noqa: TRY004 - of a reply, not of an argument
     observed_at = _time(values.get("time"), units, forecast)
     check_current(observed_at, now, OLDEST)
+    _check_quarter(observed_at, values.get("interval"))
     measured: dict[str, Any] = {
         field: measure(field, values.get(name), units.get(name)) for field, name in VARIABLES.items()
     }
     return Observation(place, observed_at, now, NAME, **measured)
+
+
+def _check_quarter(observed_at: datetime, interval: object) -> None:
+    """Raise ValueError for what is no quarter of an hour: a second run in that quarter would write a second row."""
+    if isinstance(interval, bool) or interval != INTERVAL_SECONDS:
+        raise ValueError(f"its values are for '{readable(interval)}' seconds and not for {INTERVAL_SECONDS}")
+    if observed_at.timestamp() % INTERVAL_SECONDS:
+        raise ValueError(f"its time {observed_at:%Y-%m-%dT%H:%M:%SZ} is no whole quarter of an hour")
 
 
 def _time(value: object, units: Mapping[str, object], forecast: Mapping[str, object]) -> datetime:

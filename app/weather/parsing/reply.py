@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood
+from app.weather.parsing.quoting import readable
 
 
 class RepeatedNameError(ValueError):
@@ -44,7 +45,7 @@ def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     if len(result) != len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
-        raise RepeatedNameError(repr(repeated[:40]))
+        raise RepeatedNameError(f"'{readable(repeated)}'")
     return result
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from app.weather.observation import format_time
+from app.weather.parsing.quoting import readable
 
 AHEAD: Final = timedelta(minutes=5)
 """How far a service's clock may be ahead of ours."""
@@ -12,8 +13,8 @@ AHEAD: Final = timedelta(minutes=5)
 def from_unix(value: object) -> datetime:
     """The moment `value` seconds after 1970; raises ValueError for what is no such number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**33:
-        raise ValueError(f"its time is {str(value)[:40]!r}, which is no Unix time")
-    return datetime.fromtimestamp(int(value), UTC)
+        raise ValueError(f"its time is '{readable(value)}', which is no Unix time")
+    return datetime.fromtimestamp(value, UTC)
 
 
 def from_iso(value: object, offset_seconds: object = None) -> datetime:
@@ -26,11 +27,11 @@ def from_iso(value: object, offset_seconds: object = None) -> datetime:
     except ValueError:
         moment = None
     if moment is None or not 1970 <= moment.year < 2200:
-        raise ValueError(f"its time is {str(value)[:40]!r}, which is no ISO 8601 time of our days")
+        raise ValueError(f"its time is '{readable(value)}', which is no ISO 8601 time of our days")
     if moment.tzinfo is not None:
         return moment.astimezone(UTC)
     if isinstance(offset_seconds, bool) or not isinstance(offset_seconds, int) or abs(offset_seconds) > 86_400:
-        raise ValueError(f"its time {value!r} has no offset from UTC")
+        raise ValueError(f"its time '{readable(value)}' has no offset from UTC")
     return moment.replace(tzinfo=UTC) - timedelta(seconds=offset_seconds)
 
 

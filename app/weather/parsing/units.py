@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.weather.observation import check_finite, check_value
+from app.weather.parsing.quoting import readable
 
 Linear = tuple[float, float]
 """Factor and offset: the value in our unit is value * factor + offset."""
@@ -37,11 +38,11 @@ def measure(field: str, value: object, unit: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{field} is {str(value)[:40]!r}, which is no number")  # noqa: TRY004 - of a reply
+        raise ValueError(f"{field} is '{readable(value)}', which is no number")  # noqa: TRY004 - of a reply
     check_finite(field, value)
     linear = UNITS[field].get(unit) if isinstance(unit, str) else None
     if linear is None:
-        raise ValueError(f"{field} has the unit {str(unit)[:40]!r}, which is not understood")
+        raise ValueError(f"{field} has the unit '{readable(unit)}', which is not understood")
     return _settled(field, value if linear == SAME else round(value * linear[0] + linear[1], 2))
 
 

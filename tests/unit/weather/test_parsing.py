@@ -8,6 +8,7 @@ from app.weather.errors import ReplyNotUnderstood
 from app.weather.fetch import redirect_target
 from app.weather.observation import Place
 from app.weather.parsing.position import check_position
+from app.weather.parsing.quoting import readable
 from app.weather.parsing.timing import check_current, from_iso, from_unix
 from app.weather.parsing.units import measure
 from app.weather.providers.endpoint import coordinate, endpoint, with_query
@@ -62,6 +63,29 @@ def test_what_is_no_value_is_refused(field: str, value: object, unit: object) ->
     """What is no number, has no known unit or cannot be true is a phrase that names the field."""
     with pytest.raises(ValueError, match=f"^{field} "):
         measure(field, value, unit)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a\t b\r\nc", "a b c"),
+        ("\x1b[31mred\x1b[0m", "?[31mred?[0m"),
+        ("\ud800\u202e\x9b", "???"),
+        ("°F", "°F"),
+        ("x" * 41, "x" * 40),
+        ("", ""),
+        (None, "null"),
+        (True, "true"),
+        (float("nan"), "NaN"),
+        (10**50, "1" + "0" * 39),
+        ([1], "a list"),
+        ({}, "an object"),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_what_a_service_wrote_is_made_readable(value: object, text: str) -> None:
+    """One line, printable, and short."""
+    assert readable(value) == text
 
 
 @pytest.mark.parametrize(
