@@ -1,5 +1,8 @@
 """`python -m app.messaging …`: the experiments with RabbitMQ, each role as its own program."""
 
+from app.program import INTERRUPTED, run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+
+# isort: split
 import argparse
 import asyncio
 import logging
@@ -9,7 +12,6 @@ from collections.abc import Coroutine
 from app.messaging.command_line import parse_command_line
 from app.messaging.errors import ConfigurationError, MessagingError
 from app.messaging.roles.steps import tell_in_json, tell_in_words
-from app.program import INTERRUPTED, run_program
 from app.settings import SettingsError, get_settings
 
 WITHOUT_RABBITMQ = (

@@ -1,5 +1,8 @@
 """`python -m app.weather`: the weather now, one run, and what the weather file holds."""
 
+from app.program import run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+
+# isort: split
 import argparse
 import json
 import logging
@@ -12,7 +15,6 @@ from typing import Final
 
 from rich.console import Console
 
-from app.program import run_program
 from app.settings import Settings, SettingsError, get_settings
 from app.weather.collect import collect, fetch_current
 from app.weather.configured import configured_places, configured_providers, configured_store
