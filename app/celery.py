@@ -13,6 +13,7 @@ from app.settings import AMQP_SCHEMES, REDIS_SCHEMES, Settings, SettingsError, g
 from beat_schedule import BEAT_SCHEDULE
 
 TASK_MODULES = (
+    "tasks.accounts",
     "tasks.arithmetic",
     "tasks.callbacks",
     "tasks.failing",
@@ -68,6 +69,12 @@ REDIS: dict[str, Any] = {
     "task_retry_on_worker_lost": True,
 }
 
+# The embedded broker sees who is connected, and hands on what a killed worker had. By default Redis hands on whatever
+# has not been acknowledged for an hour, which would run a longer task twice.
+EMBEDDED: dict[str, Any] = {
+    "broker_transport_options": {"visibility_timeout": 7 * 24 * 3600},
+}
+
 # Results in Redis: stored where every worker sees them.
 SHARED_RESULTS: dict[str, Any] = {
     "worker_deduplicate_successful_tasks": True,  # a task whose result is kept is not run again when redelivered
@@ -84,6 +91,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
     config = (
         COMMON
         | (AMQP if _scheme(broker_url) in AMQP_SCHEMES else REDIS)
+        | (EMBEDDED if settings.broker_url is None else {})
         | (SHARED_RESULTS if _scheme(result_backend) in REDIS_SCHEMES else {})
         | {
             "broker_url": broker_url,

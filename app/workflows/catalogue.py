@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.workflows import arithmetic, weather
+from app.workflows import arithmetic, effects, weather
 from app.workflows.arithmetic import AnySignature
 
 
@@ -57,5 +57,6 @@ WORKFLOWS: dict[str, Workflow] = {
     "chunks": Workflow(arithmetic.chunks, [_sums(range(start, start + 10)) for start in range(0, 100, 10)]),
     "retry": Workflow(arithmetic.retry, "succeeded at attempt 3"),
     "progress": Workflow(arithmetic.progress, 40),
+    "once": Workflow(effects.once, [10, 10, 10], needs="NoSharedStore"),
     "weather": Workflow(weather.weather, weather.expected(), needs="ProviderUnreachable"),
 }

@@ -1,10 +1,11 @@
-"""The application with a task that kills what runs it: `celery -A tests.services.deadly_app worker`."""
+"""The application with tasks that kill what runs them: `celery -A tests.services.deadly_app worker`."""
 
 import os
 import signal
 from pathlib import Path
 
 from app.celery import app
+from tasks.accounts import deposit
 
 
 @app.task
@@ -13,3 +14,16 @@ def kill_this_process() -> None:
     with Path(os.environ["RUNS"]).open("a") as runs:
         runs.write("run\n")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task
+def deposit_and_kill_this_process(account: str, key: str) -> int:
+    """Take an effect, then end before it can be acknowledged; the second time, return the balance."""
+    balance = deposit(account, 10, key)
+    with Path(os.environ["RUNS"]).open("a+") as runs:
+        runs.write("run\n")
+        runs.seek(0)
+        if len(runs.readlines()) == 1:
+            runs.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    return int(balance)
