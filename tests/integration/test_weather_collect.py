@@ -79,13 +79,62 @@ def test_missed_runs_are_made_good(world: World) -> None:
         truth = weather(row["latitude"], row["longitude"], datetime.fromisoformat(row["observed_at"]))
         assert row["temperature_c"] == truth["temperature_2m"]
         assert row["weather_code"] == truth["weather_code"]
-    assert len(world.server.asked) == 2
+    assert ["minutely_15" in asked.query for asked in world.server.asked] == [False, False, True]
+
+
+def test_a_place_that_is_refused_for_ever_costs_the_others_nothing(world: World) -> None:
+    """A place without current values misses more with every run; no run asks for the past because of it."""
+    world.collect()
+    world.server.fault("temperature-absurd")
+    for _ in range(6):
+        world.wait(minutes=20)
+        assert world.collect(OPEN_METEO).without == ["Moscow"]
+    assert not any("minutely_15" in asked.query for asked in world.server.asked)
+    world.wait(days=5)
+    world.collect(OPEN_METEO)
+    assert world.server.asked[-1].query["latitude"] == "52.52"
+    world.server.heal()
+    world.wait(minutes=20)
+    world.collect(OPEN_METEO)
+    assert world.server.asked[-1].query["latitude"] == "55.7558"
+    assert [world.count(place) for place in (MOSCOW, BERLIN)] == [1 + 6 + 5 * 72 + 1] * 2
+
+
+def test_a_long_gap_of_one_place_does_not_make_the_requests_of_others_long(world: World) -> None:
+    """Places are asked for their past together when their gaps are about as long, each once."""
+    everyone = [MOSCOW, BERLIN, Place("Oslo", 59.91, 10.75)]
+    world.places = everyone
+    world.collect()
+    world.wait(days=3)
+    world.places = [BERLIN, everyone[2]]
+    world.collect()
+    world.wait(hours=1)
+    world.places = everyone
+    world.collect()
+    past = [asked.query for asked in world.server.asked[-2:]]
+    assert [query["latitude"] for query in past] == ["52.52,59.91", "55.7558"]
+    assert [world.count(place) for place in everyone] == [3 * 72 + 3 + 1] * 3
+
+
+@pytest.mark.parametrize("fault", ["no-past-503", "no-past-limit", "no-past-json"])
+def test_a_request_for_the_past_that_fails_costs_no_current_row(world: World, fault: str) -> None:
+    """The weather now is written with a sentence on the past, which a later run fills in."""
+    world.collect()
+    world.wait(hours=2)
+    world.server.fault(fault)
+    collected = world.collect(OPEN_METEO)
+    assert (collected.written, collected.backfilled, collected.without) == (2, 0, [])
+    assert len(collected.refused) == 1
+    world.server.heal()
+    world.wait(hours=1)
+    world.collect(OPEN_METEO)
+    assert [world.count(place) for place in world.places] == [10, 10]
 
 
 @pytest.mark.parametrize("hours", [2, 10 * 24])
 @pytest.mark.parametrize("fault", ["no-series", "past-null", "past-absurd"])
 def test_a_first_answer_without_its_past_loses_nothing(world: World, fault: str, hours: int) -> None:
-    """When the first answer after an outage has no usable past, the next good one fills the gap, and none asks again."""
+    """When the first answer after an outage has no usable past, the next good one fills the gap."""
     world.collect()
     world.wait(hours=hours)
     world.server.fault(fault)
@@ -96,7 +145,7 @@ def test_a_first_answer_without_its_past_loses_nothing(world: World, fault: str,
         world.collect()
     expected = hours * 3 + 1 + 2
     assert [world.count(place) for place in (MOSCOW, BERLIN)] == [expected] * 2
-    assert ["minutely_15" in asked.query for asked in world.server.asked] == [False, True, True, False]
+    assert ["minutely_15" in asked.query for asked in world.server.asked] == [False, *[False, True] * 2, False]
 
 
 def test_a_value_that_the_service_does_not_have_is_asked_for_two_days_long(world: World) -> None:

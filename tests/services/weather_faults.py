@@ -198,6 +198,16 @@ def past_temperature(value: object) -> Fault:
     return edited(edit)
 
 
+def no_past(fault: Fault) -> Fault:
+    """`fault`, but only for requests that ask Open-Meteo for the past."""
+
+    def change(answer: Answer) -> None:
+        if "minutely_15" in first(answer.document):
+            fault(answer)
+
+    return change
+
+
 def past_null(document: Any) -> None:
     for name, values in first(document).get("minutely_15", {}).items():
         if name != "time":
@@ -329,5 +339,8 @@ FAULTS: dict[str, Fault] = {
     "past-nan": past_temperature(float("nan")),
     "past-string": past_temperature("12"),
     "past-null": edited(past_null),
+    "no-past-503": no_past(status(503)),
+    "no-past-limit": no_past(refused(429, "Minutely API request limit exceeded. Please try again in one minute.")),
+    "no-past-json": no_past(body(b"17")),
 }
 """Every fault by name. Those of the document are Open-Meteo's, unless their function says "either service"."""

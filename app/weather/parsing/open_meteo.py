@@ -40,25 +40,27 @@ Missing = Mapping[str, Collection[datetime]]
 """For each place by name, the times whose values are wanted from the past."""
 
 
-def parse_forecast(body: bytes, places: Sequence[Place], now: datetime, missing: Missing) -> Answer:
-    """The current observation of each of `places`, and their past ones at the times that are `missing`.
+def parse_current(body: bytes, places: Sequence[Place], now: datetime) -> Answer:
+    """The current observation of each of `places`.
 
     Raises ReplyNotUnderstood when the answer is not one for these places; ProviderUnreachable when it is broken off.
     """
     answer = Answer()
     for place, forecast in zip(places, _in_order(decode(body, SERVICE), len(places)), strict=True):
         try:
-            check_position(place, forecast.get("latitude"), forecast.get("longitude"))
-            current = _current(forecast, place, now)
+            answer.observations.append(_current(forecast, place, now))
         except ValueError as error:
             answer.refused.append(f"{SERVICE} gave no row for {place.name}: {error}.")
-            continue
-        times = [time for time in sorted(missing.get(place.name, ())) if time < current.observed_at]
-        if times:
-            past = _past(forecast, place, now, times)
-            answer.observations.extend(past.observations)
-            answer.refused.extend(past.refused)
-        answer.observations.append(current)
+    return answer
+
+
+def parse_past(body: bytes, places: Sequence[Place], now: datetime, missing: Missing) -> Answer:
+    """The observations of `places` at the times that are `missing`, marked as backfilled; raises as above."""
+    answer = Answer()
+    for place, forecast in zip(places, _in_order(decode(body, SERVICE), len(places)), strict=True):
+        past = _past(forecast, place, now, sorted(missing[place.name]))
+        answer.observations.extend(past.observations)
+        answer.refused.extend(past.refused)
     return answer
 
 
@@ -94,6 +96,7 @@ def _in_order(document: object, count: int) -> list[dict[str, object]]:
 
 
 def _current(forecast: Mapping[str, object], place: Place, now: datetime) -> Observation:
+    check_position(place, forecast.get("latitude"), forecast.get("longitude"))
     values, units = forecast.get("current"), forecast.get("current_units")
     if not isinstance(values, dict) or not isinstance(units, dict):
         raise ValueError("the answer has no current values")  # noqa: TRY004 - of a reply, not of an argument
@@ -126,6 +129,7 @@ def _past(forecast: Mapping[str, object], place: Place, now: datetime, times: Se
     found: list[Observation] = []
     reasons: list[str] = []
     try:
+        check_position(place, forecast.get("latitude"), forecast.get("longitude"))
         steps = _steps(forecast)
     except ValueError as error:
         return Answer([], [f"{SERVICE} gave no past values for {place.name}: {error}."])

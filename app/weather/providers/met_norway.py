@@ -8,7 +8,7 @@ headers, and a lock makes two runs at once take turns, so that the second finds 
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from app.weather.files import locked
 from app.weather.observation import Observation, Place
 from app.weather.parsing.met_norway import NAME, SERVICE, parse_locationforecast
 from app.weather.providers.back_off import SLACK, BackOff
-from app.weather.providers.clock import clock_from
+from app.weather.providers.clock import Clock, clock_from
 from app.weather.providers.endpoint import coordinate, endpoint, with_query
 from app.weather.providers.headers import http_date, retry_after
 from app.weather.providers.kept_document import KeptDocument
@@ -90,7 +90,7 @@ class MetNorway:
                 f"{error.strerror or error}."
             ) from None
 
-    def _observation(self, place: Place, now: datetime, clock: Callable[[], datetime], may_ask: bool) -> Observation:
+    def _observation(self, place: Place, now: datetime, clock: Clock, may_ask: bool) -> Observation:
         latitude, longitude = coordinate(place.latitude, 4), coordinate(place.longitude, 4)
         url = with_query(self._url, {"lat": latitude, "lon": longitude})
         path = self._folder / f"{latitude},{longitude}.json"
@@ -107,7 +107,7 @@ class MetNorway:
         document.save(path)
         return observation
 
-    def _ask(self, place: Place, clock: Callable[[], datetime], url: str, kept: KeptDocument | None) -> KeptDocument:
+    def _ask(self, place: Place, clock: Clock, url: str, kept: KeptDocument | None) -> KeptDocument:
         """The document from the service, or the kept one when the service says that it still holds."""
         self._back_off.check(clock())
         conditional = {"If-Modified-Since": kept.last_modified} if kept and kept.last_modified else {}

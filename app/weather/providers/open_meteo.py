@@ -1,12 +1,14 @@
-"""Open-Meteo: keyless, global, every place and the past in one request.
+"""Open-Meteo: keyless, global, every place in one request, and another one for what is missing of the past.
 
 Manners (https://open-meteo.com/en/terms and the service's RateLimiter.swift): each place of a request counts against
 600 a minute, 5,000 an hour and 10,000 a day. The counters are cleared on the full minute, hour and at midnight UTC,
 which the answer says in words and in no header.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +16,9 @@ from app.weather.answer import Answer
 from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood, WeatherError
 from app.weather.fetch import Reply, Request, fetch
 from app.weather.observation import Place
-from app.weather.parsing.open_meteo import NAME, SERVICE, VARIABLES, error_reason, parse_forecast
+from app.weather.parsing.open_meteo import NAME, SERVICE, VARIABLES, Missing, error_reason, parse_current, parse_past
 from app.weather.providers.back_off import BackOff
-from app.weather.providers.clock import clock_from
+from app.weather.providers.clock import Clock, clock_from
 from app.weather.providers.endpoint import coordinate, endpoint, with_query
 from app.weather.providers.headers import retry_after
 
@@ -28,6 +30,15 @@ MAX_STEPS: Final = 100_000
 LONGEST_URL: Final = 4_000
 """Characters; beyond it the request is a POST. Common servers take 8,000."""
 QUARTER: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The places of one request."""
+
+    places: Sequence[Place]
+    quarters: int
+    """How many quarters of an hour of the past are asked for; none of them: the current values."""
 
 
 class OpenMeteo:
@@ -42,50 +53,65 @@ class OpenMeteo:
         self._deadline = deadline
         self._back_off = BackOff(cache_folder / "open-meteo.wait.json")
 
-    def observe(self, places: Sequence[Place], now: datetime, missing: Mapping[str, Collection[datetime]]) -> Answer:
-        """The current observation of each place, and past ones where some are missing; see `Provider`."""
-        clock, answer = clock_from(now), Answer()
-        quarters = _quarters_back(now, missing)
-        for batch in _batches(places, quarters):
+    def observe(self, places: Sequence[Place], now: datetime, missing: Missing) -> Answer:
+        """The current observation of each place, and past ones where some are missing; see `Provider`.
+
+        The past is asked for in requests of its own, and only for places that have a current observation: a place that
+        is refused run after run would miss more and more, and make the requests for all the others grow.
+        """
+        clock = clock_from(now)
+        current = self._gather(_batches(places, 0), clock, lambda body, asked: parse_current(body, asked, now))
+        gaps = _gaps(current, missing)
+        with_gaps = [place for place in places if place.name in gaps]
+        try:
+            batches = _past_batches(with_gaps, gaps, now)
+            past = self._gather(batches, clock, lambda body, asked: parse_past(body, asked, now, gaps))
+        except WeatherError as error:
+            past = Answer([], [str(error)])
+        return Answer(current.observations + past.observations, current.refused + past.refused)
+
+    def _gather(
+        self, batches: Iterable[Batch], clock: Clock, read: Callable[[bytes, Sequence[Place]], Answer]
+    ) -> Answer:
+        """What the answers for all `batches` hold; raises the last error when they hold no observation at all."""
+        answer, errors = Answer(), list[WeatherError]()
+        for batch in batches:
             try:
-                part = self._ask(batch, now, clock, quarters, missing)
+                part = read(self._ask(batch, clock), batch.places)
             except WeatherError as error:
-                if not answer.observations:
-                    raise
-                answer.refused.append(str(error))
+                errors.append(error)
+                if isinstance(error, ReplyNotUnderstood):
+                    continue
                 break
             answer.observations.extend(part.observations)
             answer.refused.extend(part.refused)
+        if errors and not answer.observations:
+            raise errors[-1]
+        answer.refused.extend(str(error) for error in errors)
         return answer
 
-    def _ask(
-        self,
-        places: Sequence[Place],
-        now: datetime,
-        clock: Callable[[], datetime],
-        quarters: int,
-        missing: Mapping[str, Collection[datetime]],
-    ) -> Answer:
+    def _ask(self, batch: Batch, clock: Clock) -> bytes:
         self._back_off.check(clock())
-        reply = fetch(self._request(places, quarters))
+        reply = fetch(self._request(batch))
         self._check_status(reply, clock())
-        return parse_forecast(reply.body, places, now, missing)
+        return reply.body
 
-    def _request(self, places: Sequence[Place], quarters: int) -> Request:
+    def _request(self, batch: Batch) -> Request:
         parameters = {
-            "latitude": ",".join(coordinate(place.latitude, 6) for place in places),
-            "longitude": ",".join(coordinate(place.longitude, 6) for place in places),
-            "current": ",".join(VARIABLES.values()),
+            "latitude": ",".join(coordinate(place.latitude, 6) for place in batch.places),
+            "longitude": ",".join(coordinate(place.longitude, 6) for place in batch.places),
             "wind_speed_unit": "ms",
             "timezone": "GMT",
             "timeformat": "unixtime",
         }
-        if quarters:
+        if batch.quarters:
             parameters |= {
                 "minutely_15": ",".join(VARIABLES.values()),
-                "past_minutely_15": str(quarters),
+                "past_minutely_15": str(batch.quarters),
                 "forecast_minutely_15": "1",
             }
+        else:
+            parameters["current"] = ",".join(VARIABLES.values())
         url = with_query(self._url, parameters)
         if len(url) <= LONGEST_URL:
             return Request(SERVICE, url, self._headers, deadline=self._deadline)
@@ -117,15 +143,26 @@ def _sentence(status: int, reason: str, limited: bool) -> str:
     return f"{said}: {reason}".rstrip(".: ") + "."
 
 
-def _quarters_back(now: datetime, missing: Mapping[str, Collection[datetime]]) -> int:
-    """How many quarters of an hour before now reach the oldest missing time; 0 when none is missing."""
-    times = [time for wanted in missing.values() for time in wanted]
-    return min(-(-(now - min(times)) // QUARTER) + 1, OpenMeteo.past // QUARTER) if times else 0
+def _gaps(current: Answer, missing: Missing) -> dict[str, list[datetime]]:
+    """Of what is `missing`, the times before the current observation of each place, oldest first."""
+    gaps = {
+        seen.place.name: [time for time in sorted(missing.get(seen.place.name, ())) if time < seen.observed_at]
+        for seen in current.observations
+    }
+    return {name: times for name, times in gaps.items() if times}
 
 
-def _batches(places: Sequence[Place], quarters: int) -> Iterator[Sequence[Place]]:
+def _past_batches(places: Sequence[Place], gaps: Mapping[str, Sequence[datetime]], now: datetime) -> Iterator[Batch]:
+    """Places whose gaps began at about the same time together, so that one long gap does not make all requests long."""
+    reach = {place: min(-(-(now - gaps[place.name][0]) // QUARTER) + 1, OpenMeteo.past // QUARTER) for place in places}
+    for _, group in groupby(sorted(reach, key=reach.__getitem__), lambda place: reach[place].bit_length()):
+        alike = list(group)
+        yield from _batches(alike, reach[alike[-1]])
+
+
+def _batches(places: Sequence[Place], quarters: int) -> Iterator[Batch]:
     size = max(1, min(MAX_PLACES, MAX_STEPS // max(1, quarters)))
-    return (places[start : start + size] for start in range(0, len(places), size))
+    return (Batch(places[start : start + size], quarters) for start in range(0, len(places), size))
 
 
 def _seconds_to_wait(reason: str, now: datetime) -> float:
