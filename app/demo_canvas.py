@@ -1,7 +1,6 @@
 """`python -m app.demo_canvas`: start workflows and draw them in the terminal until they end."""
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -12,13 +11,13 @@ from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 from redis import RedisError
 from rich.console import Console
-from rich.live import Live
 
-from app import drawing
 from app.celery import app
 from app.connections import Unreachable, broker_uri, check_broker, check_results
+from app.demo import option_parser, print_document, print_list, print_summary
+from app.drawing import screen, workflows
 from app.embedded import EmbeddedBrokerError
-from app.program import run_program
+from app.program import run_program  # isort: split  (first, so that Ctrl-C is quiet while the rest is loaded)
 from app.settings import get_settings
 from app.worker import WorkerFailed, serving_worker
 from app.workflows.catalogue import WORKFLOWS, Workflow
@@ -27,7 +26,7 @@ from app.workflows.graph import dot, mermaid
 from app.workflows.progress import Step, plan
 from app.workflows.run import Run, execute, prepare
 
-FRAMES_PER_SECOND = 12
+KIND = "workflow"
 BROKEN = (Unreachable, WorkerFailed, EmbeddedBrokerError, CeleryError, KombuError, RedisError, OSError)
 """What a broker, a result store or a worker that is missing or goes away in the middle may raise."""
 
@@ -39,7 +38,7 @@ def main() -> int:
     options = _options()
     chosen = {name: WORKFLOWS[name] for name in options.only or WORKFLOWS}
     if options.list:
-        _print_list(chosen, as_json=options.json)
+        print_list(chosen, as_json=options.json)
         return 0
     if options.graph:
         for name, workflow in chosen.items():
@@ -50,29 +49,22 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m app.demo_canvas",
-        description="Start Celery workflows and watch them run. A worker that serves the broker is used; "
+    parser = option_parser(
+        "app.demo_canvas",
+        "Start Celery workflows and watch them run. A worker that serves the broker is used; "
         "without one, the demo starts its own and stops it at the end.",
+        KIND,
+        WORKFLOWS,
     )
-    parser.add_argument("--list", action="store_true", help="name the workflows and end")
-    parser.add_argument("--only", action="append", metavar="NAME", choices=WORKFLOWS, help="this workflow (repeatable)")
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead of drawing")
     parser.add_argument("--graph", choices=("mermaid", "dot"), help="print the workflows as graphs and end")
-    parser.add_argument("--limit", type=float, default=60.0, metavar="SECONDS", help="longest time for one (60)")
-    return parser.parse_args()
-
-
-def _print_list(chosen: dict[str, Workflow], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps([{"name": name, "summary": workflow.summary} for name, workflow in chosen.items()], indent=2))
-        return
-    for name, workflow in chosen.items():
-        print(f"{name:<12} {workflow.summary}")
+    options = parser.parse_args()
+    if options.graph and (options.list or options.json):
+        parser.error("--graph prints graphs and nothing else; leave out --list and --json")
+    return options
 
 
 def _run_all(chosen: dict[str, Workflow], *, as_json: bool, limit: float) -> int:
-    console = drawing.console()
+    console = screen.console()
     started = time.monotonic()
     runs = [prepare(name, workflow) for name, workflow in chosen.items()]
     try:
@@ -83,11 +75,10 @@ def _run_all(chosen: dict[str, Workflow], *, as_json: bool, limit: float) -> int
         print(error or repr(error), file=sys.stderr)
         return 1
     if as_json:
-        print(json.dumps(document(runs), indent=2))
+        print_document(document(runs))
     else:
-        console.print(drawing.summary(runs))
-        console.print(f"\n{drawing.verdict(runs)}, in {drawing.duration(time.monotonic() - started)}.", style="bold")
-        console.print(f"Broker: {broker_uri(app)}\nWorker: {worker}", style="dim")
+        served_by = {"Broker": broker_uri(app), "Worker": worker}
+        print_summary(console, KIND, list(map(workflows.outcome, runs)), time.monotonic() - started, served_by)
     return 0 if all(run.ok for run in runs) else 1
 
 
@@ -107,12 +98,7 @@ def _silently(run: Run, start: Start) -> None:
 
 
 def _drawn(console: Console, run: Run, start: Start) -> None:
-    if not console.is_terminal:
-        start(run)
-        console.print(drawing.picture(run, console))
-        return
-    picture = partial(drawing.picture, run, console)
-    with Live(get_renderable=picture, console=console, refresh_per_second=FRAMES_PER_SECOND):
+    with screen.live(console, partial(workflows.picture, run, console)):
         start(run)
 
 

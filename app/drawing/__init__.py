@@ -1,0 +1,1 @@
+"""What the demos draw in a terminal, with Rich: pictures that change while something runs, and a summary at the end."""
