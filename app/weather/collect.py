@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood, WeatherError
+from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood, StoreError, WeatherError
 from app.weather.kept import Kept
 from app.weather.observation import Observation, Place, format_time
 from app.weather.providers.provider import Provider
@@ -109,9 +109,10 @@ def _fetch(
     """Ask each provider in turn about the places that those before it gave no current weather for."""
     fetched, errors, rest = Fetched(), list[WeatherError](), list(places)
     for provider in providers:
+        wanted = missing(provider, rest)
         try:
-            answer = provider.observe(rest, now, missing(provider, rest))
-        except (ProviderUnreachable, ReplyNotUnderstood) as error:
+            answer = provider.observe(rest, now, wanted)
+        except WeatherError as error:
             errors.append(error)
             fetched.refused.append(str(error))
             continue
@@ -130,9 +131,12 @@ def _fetch(
 def _failure(errors: Sequence[WeatherError], sentences: Sequence[str]) -> WeatherError:
     """The one error for a run without any observation: to be retried when any service was out of reach."""
     said = " ".join(dict.fromkeys(sentences)) or "No weather service is configured."
+    if any(isinstance(error, StoreError) for error in errors):
+        return StoreError(said)  # a wait was not kept on disk, so that a retry would come too early
     unreachable = [error for error in errors if isinstance(error, ProviderUnreachable)]
     if not unreachable:
         return ReplyNotUnderstood(said)
+    # Every service with a wait refuses to be asked before, so the first that may be asked again sets the time.
     waits = [error.retry_after for error in unreachable]
     known = [wait for wait in waits if wait is not None]
     return ProviderUnreachable(said, min(known) if len(known) == len(waits) else None)

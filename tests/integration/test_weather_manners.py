@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.weather.errors import ProviderUnreachable
+from app.weather.errors import ProviderUnreachable, StoreError
 from app.weather.providers.back_off import BackOff
 from tests.services.weather_server import MET_NORWAY, OPEN_METEO
 from tests.services.weather_world import MOSCOW, USER_AGENT, World, weather_world
@@ -151,6 +151,17 @@ def test_a_retry_asks_only_who_may_be_asked(world: World) -> None:
     world.wait(seconds=5)
     assert set(world.collect().providers.values()) == {"met-norway"}
     assert len(world.server.asked_of(OPEN_METEO)) == 1
+
+
+def test_a_wait_that_cannot_be_noted_allows_no_retry(world: World) -> None:
+    """The other service still serves the places; without one the run fails for good: a retry would be early."""
+    (world.cache / "open-meteo.wait.json").mkdir(parents=True)
+    world.server.fault("limit-hourly")
+    assert set(world.collect().providers.values()) == {"met-norway"}
+    world.wait(hours=1)
+    world.server.fault("status-500", MET_NORWAY)
+    with pytest.raises(StoreError, match=r"try again in the next hour\. That cannot be noted in .*\. MET Norway is in"):
+        world.collect()
 
 
 def test_a_shorter_wait_does_not_end_a_longer_one(world: World) -> None:

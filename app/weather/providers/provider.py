@@ -22,5 +22,6 @@ class Provider(Protocol):
     def observe(self, places: Sequence[Place], now: datetime, missing: Mapping[str, Collection[datetime]]) -> Answer:
         """The current observation of each place, and the past ones at the times that are missing, by name of place.
 
-        Raises ProviderUnreachable or ReplyNotUnderstood when there is no observation at all for that reason.
+        Raises ProviderUnreachable or ReplyNotUnderstood when there is no observation at all for that reason, StoreError
+        when there is none and the service forbids requests for a time that cannot be kept on disk.
         """
