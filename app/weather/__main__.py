@@ -19,6 +19,7 @@ from app.settings import Settings, SettingsError, get_settings
 from app.weather.collect import collect, fetch_current
 from app.weather.configured import configured_places, configured_providers, configured_store
 from app.weather.errors import WeatherError
+from app.weather.export import FORMATS, export_csv, export_file
 from app.weather.observation import Place
 from app.weather.reading import Malformed, Progress
 
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("--days", type=_days, metavar="N", help="only the last N days; all by default")
     plot.add_argument("--place", action="append", default=[], metavar="NAME", help="only this place (repeatable)")
     export = add("export", _export, "write the weather file in another format")
-    export.add_argument("--format", choices=("csv", "parquet"), required=True)
+    export.add_argument("--format", choices=FORMATS, required=True)
     export.add_argument("--output", type=Path, metavar="FILE", help="a file; CSV goes to standard output without it")
     return parser
 
@@ -141,24 +142,35 @@ def _report(options: argparse.Namespace, settings: Settings) -> int:
         _print_json(report.as_dict())
     else:
         _console().print(report_view(report, 24 * len(slot_minutes(COLLECT_MINUTES))))
+    if report.malformed.count and not report.places:
+        return _fail(f"{settings.weather_file} has lines, but none of them is a row.")
     return 0
 
 
 def _plot(options: argparse.Namespace, settings: Settings) -> int:
     from app.weather.plot import save_plot
+    from beat_schedule import COLLECT_MINUTES
 
+    malformed = Malformed()
     target = options.output or settings.weather_file.with_name("weather.png")
     since = datetime.now(UTC) - options.days if options.days else None
     with _progress(settings.weather_file, "Reading") as progress:
-        drawn = save_plot(settings.weather_file, target, places=options.place, since=since, progress=progress)
+        drawn = save_plot(
+            settings.weather_file,
+            target,
+            malformed,
+            COLLECT_MINUTES,
+            places=options.place,
+            since=since,
+            progress=progress,
+        )
     print(f"Drew {', '.join(drawn)} into {target}.")
     missing = [name for name in options.place if name not in drawn]
-    return _fail(f"There are no rows of {', '.join(missing)} in this time.") if missing else 0
+    code = _tell_malformed(malformed)
+    return _fail(f"There are no rows of {', '.join(missing)} in this time.") if missing else code
 
 
 def _export(options: argparse.Namespace, settings: Settings) -> int:
-    from app.weather.export import export_csv, export_file
-
     malformed = Malformed()
     if options.output is not None:
         count = export_file(settings.weather_file, options.output, options.format, malformed)
@@ -167,12 +179,15 @@ def _export(options: argparse.Namespace, settings: Settings) -> int:
         export_csv(settings.weather_file, sys.stdout, malformed)
     else:
         options.subparser.error("Parquet is no text; name a file with --output")
-    if malformed.count:
-        number, reason = malformed.examples[0]
-        return _fail(
-            f"{malformed.count:,} lines are no rows and were left out; the first is line {number:,}, {reason}."
-        )
-    return 0
+    return _tell_malformed(malformed)
+
+
+def _tell_malformed(malformed: Malformed) -> int:
+    """Say how many lines were left out; what was made without them is complete, and still it is a failure."""
+    if not malformed.count:
+        return 0
+    number, reason = malformed.examples[0]
+    return _fail(f"{malformed.count:,} lines are no rows and were left out; the first is line {number:,}, {reason}.")
 
 
 def _console() -> Console:

@@ -11,6 +11,7 @@ from app.weather.files import replacing
 from app.weather.observation import parse_time
 from app.weather.reading import Malformed, read_rows
 from app.weather.row import Row
+from app.weather.target import check_target
 
 FORMATS: Final = ("csv", "parquet")
 COLUMNS: Final = tuple(Row.__annotations__)
@@ -34,6 +35,7 @@ def _cell(value: object) -> object:
 
 def export_file(source: Path, target: Path, form: str, malformed: Malformed) -> int:
     """Write every row to `target`, which appears when it is complete. Returns how many; raises StoreError."""
+    check_target(source, target)
     try:
         with replacing(target) as new:
             if form == "parquet":

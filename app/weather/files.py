@@ -48,7 +48,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises OSError when `path` is something else than a regular file: a device must not be replaced by one.
     """
-    path = path.resolve()
+    path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "it is no regular file")
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

@@ -1,7 +1,7 @@
 """The weather over time as a picture: a panel for each place, with its gaps."""
 
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Final
 from app.weather.credit import credit
 from app.weather.errors import StoreError
 from app.weather.files import replacing
+from app.weather.precipitation import ROWS_NOTE
 from app.weather.reading import Malformed, Progress, read_samples
-from app.weather.series import Series, gaps, line, read_series, scale, sums
+from app.weather.series import Line, Series, alone, gaps, line, read_series, scale, sums
+from app.weather.target import check_target
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from app.weather.series import Gaps
 
 MOST_PLACES: Final = 24
 WIDTH: Final = 12.0
@@ -31,6 +35,8 @@ NARROWEST_GAP: Final = 1 / 400
 """Of the width: what is narrower could not be seen."""
 WARM: Final = "#c8553d"
 WET: Final = "#3a7ca5"
+BARS: Final = (WET, "#8e6fad")
+"""By provider."""
 WIND: Final = "#4f6d5c"
 GREY: Final = "#7a7f88"
 
@@ -38,6 +44,8 @@ GREY: Final = "#7a7f88"
 def save_plot(
     source: Path,
     target: Path,
+    malformed: Malformed,
+    run_minutes: Sequence[int],
     *,
     places: Collection[str] = (),
     since: datetime | None = None,
@@ -45,15 +53,16 @@ def save_plot(
 ) -> list[str]:
     """Draw the weather of `places` (all when empty) from `since` on into the PNG file `target`.
 
-    Returns the names of the places that are in it. Raises StoreError, with nothing written, when there is nothing to
-    draw or a file cannot be read or written.
+    Gaps are slots of runs at `run_minutes` without a row. Returns the names of the places that are in it. Raises
+    StoreError, with nothing written, when there is nothing to draw or a file cannot be read or written.
     """
-    series = read_series(read_samples(source, Malformed(), progress), places, since)
+    check_target(source, target)
+    series = read_series(read_samples(source, malformed, progress), places, since)
     if not series:
         raise StoreError(f"{source} has no rows of these places and this time to draw.")
     if len(series) > MOST_PLACES:
         raise StoreError(f"{len(series)} places are too many for one picture; choose up to {MOST_PLACES} with --place.")
-    figure = draw(series)
+    figure = draw(series, run_minutes)
     try:
         with replacing(target) as new, warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name in a script that no font has
@@ -63,7 +72,7 @@ def save_plot(
     return list(series)
 
 
-def draw(series: dict[str, Series]) -> "Figure":
+def draw(series: dict[str, Series], run_minutes: Sequence[int]) -> "Figure":
     """Two axes for each place, over the same time: temperature with precipitation, and below them the wind."""
     from matplotlib.figure import Figure
 
@@ -72,28 +81,26 @@ def draw(series: dict[str, Series]) -> "Figure":
     begin, end = min(one.times[0] for one in series.values()), max(one.times[-1] for one in series.values())
     for number, (place, one) in enumerate(series.items()):
         upper, lower = axes[2 * number : 2 * number + 2]
-        _draw_gaps((upper, lower), one, end - begin)
+        missing = gaps(one, run_minutes)
+        _draw_gaps((upper, lower), missing, end - begin)
         _draw_precipitation(upper, one, end - begin)
-        _draw_temperature(upper, one, end - begin)
-        _draw_wind(lower, one, end - begin)
+        _draw_temperature(upper, one, missing, end - begin)
+        _draw_wind(lower, one, missing, end - begin)
         upper.set_title(place, loc="left", fontweight="bold", fontsize=13, parse_math=False)
         _explain(upper)
         _explain(lower)
         _label_times(lower)
     margin = max((end - begin) * 0.01, 1800 if end > begin else 7200)
     axes[0].set_xlim((begin - margin) / DAY, (end + margin) / DAY)
-    figure.supxlabel(
-        f"Times are UTC. {credit(name for one in series.values() for name in one.providers)}.", fontsize=8, color=GREY
-    )
+    named = credit(name for one in series.values() for name in one.precipitation)
+    figure.supxlabel(f"{ROWS_NOTE}\nBars are sums of rows. Times are UTC. {named}.", fontsize=8, color=GREY)
     return figure
 
 
-def _draw_temperature(axes: "Axes", series: Series, span: float) -> None:
+def _draw_temperature(axes: "Axes", series: Series, missing: "Gaps", span: float) -> None:
     point, _, name = scale(span)
-    drawn = line(series.times, series.temperatures, point)
-    label = f"temperature, mean of {name}" if point else "temperature"
-    marker = "o" if len(drawn.times) < FEW_POINTS else ""
-    axes.plot(drawn.times / DAY, drawn.mean, color=WARM, linewidth=1.6, marker=marker, markersize=3, label=label)
+    drawn = line(series.times, series.temperatures, point, missing)
+    _draw_line(axes, drawn, f"temperature, mean of {name}" if point else "temperature", WARM)
     if point:
         band = f"least to greatest of {name}"
         axes.fill_between(drawn.times / DAY, drawn.least, drawn.greatest, color=WARM, alpha=0.22, lw=0, label=band)
@@ -105,33 +112,45 @@ def _draw_temperature(axes: "Axes", series: Series, span: float) -> None:
     _label_values(axes, "temperature, °C", WARM)
 
 
+def _draw_line(axes: "Axes", drawn: Line, label: str, color: str) -> None:
+    """The line, with a mark on each point where they are few, and on those that stand alone where they are many."""
+    marker = "o" if len(drawn.times) < FEW_POINTS else ""
+    axes.plot(drawn.times / DAY, drawn.mean, color=color, linewidth=1.4, marker=marker, markersize=3, label=label)
+    single = alone(drawn.mean)
+    axes.plot(drawn.times[single] / DAY, drawn.mean[single], color=color, linewidth=0, marker="o", markersize=2)
+
+
 def _draw_precipitation(axes: "Axes", series: Series, span: float) -> None:
-    """Bars on an axis of their own at the right, behind the temperature."""
+    """Bars on an axis of their own at the right, behind the temperature; those of several providers side by side."""
     _, bar, name = scale(span)
-    begins, amounts = sums(series.times, series.precipitation, bar)
     right = axes.twinx()
     axes.set_zorder(right.get_zorder() + 1)
     axes.patch.set_visible(False)
-    right.bar(begins / DAY, amounts, width=bar / DAY * 0.9, align="edge", color=WET, alpha=0.55)
-    right.set_ylim(0, max(1.0, max(amounts, default=0.0) * 1.6))
-    _label_values(right, f"precipitation,\nmm in {name}", WET)
-    axes.plot([], [], color=WET, alpha=0.55, linewidth=6, label="precipitation")  # for the legend
+    width, greatest = bar / len(series.precipitation), 0.0
+    for number, (provider, (times, values)) in enumerate(series.precipitation.items()):
+        begins, amounts = sums(times, values, bar)
+        color = BARS[number % len(BARS)]
+        begins = begins + number * width
+        right.bar(begins / DAY, amounts, width=width / DAY * 0.9, align="edge", color=color, alpha=0.55)
+        greatest = max(greatest, *amounts)
+        axes.plot([], [], color=color, alpha=0.55, linewidth=6, label=f"precipitation, {provider}")  # for the legend
+    right.set_ylim(0, max(1.0, greatest * 1.6))
+    _label_values(right, f"precipitation,\nmm in rows of {name}", WET)
 
 
-def _draw_wind(axes: "Axes", series: Series, span: float) -> None:
+def _draw_wind(axes: "Axes", series: Series, missing: "Gaps", span: float) -> None:
     point, _, name = scale(span)
-    drawn = line(series.times, series.winds, point)
-    label = f"wind, mean of {name}" if point else "wind"
-    marker = "o" if len(drawn.times) < FEW_POINTS else ""
-    axes.plot(drawn.times / DAY, drawn.mean, color=WIND, linewidth=1.1, marker=marker, markersize=2, label=label)
+    drawn = line(series.times, series.winds, point, missing)
+    _draw_line(axes, drawn, f"wind, mean of {name}" if point else "wind", WIND)
     axes.fill_between(drawn.times / DAY, 0 if not point else drawn.least, drawn.greatest, color=WIND, alpha=0.2, lw=0)
-    axes.set_ylim(0, max(LEAST_WIND, max(drawn.greatest, default=0.0) * 1.1))
+    axes.set_ylim(0, max([LEAST_WIND, *(value * 1.1 for value in drawn.greatest if value == value)]))  # NaN is unequal
     _label_values(axes, "wind, m/s", WIND)
 
 
-def _draw_gaps(panels: "Iterable[Axes]", series: Series, span: float) -> None:
+def _draw_gaps(panels: "Iterable[Axes]", missing: "Gaps", span: float) -> None:
+    wide = [(begin, end) for begin, end in missing if end - begin > span * NARROWEST_GAP]
     for axes in panels:
-        for number, (begin, end) in enumerate(gaps(series.times, span * NARROWEST_GAP)):
+        for number, (begin, end) in enumerate(wide):
             label = "" if number else "no rows"
             axes.axvspan(begin / DAY, end / DAY, color=GREY, alpha=0.18, lw=0, hatch="///", label=label)
 

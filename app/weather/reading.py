@@ -1,16 +1,21 @@
 """The whole weather file, from its beginning: every row, and what is none with its line number."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from app.weather.errors import StoreError
+from app.weather.files import opened
 from app.weather.row import Row, parse_row
+from app.weather.tail import LONGEST_LINE
 
 BLOCK: Final = 1024 * 1024
+CUT: Final = 100
+"""Bytes kept of a line that is too long to be a row: too few to be one."""
 MOST_EXAMPLES: Final = 20
 
 
@@ -69,14 +74,22 @@ def numbers(column: Iterable[str]) -> list[float]:
 def _blocks(path: Path) -> Iterator[bytes]:
     """The file in blocks of whole lines; what follows the last line end counts as a line."""
     try:
-        with path.open("rb") as file:
+        with opened(path, os.O_RDONLY) as descriptor, open(descriptor, "rb", closefd=False) as file:
             while block := file.read(BLOCK):
-                block += file.readline()
-                yield block if block.endswith(b"\n") else block + b"\n"
+                block += file.readline(LONGEST_LINE)
+                yield block if block.endswith(b"\n") else _without_long_line(block, file)
     except FileNotFoundError:
         raise StoreError(f"There is no weather file {path} yet; `python -m app.weather collect` begins it.") from None
     except OSError as error:
         raise StoreError(f"The weather file {path} cannot be read: {error.strerror}.") from None
+
+
+def _without_long_line(block: bytes, file: IO[bytes]) -> bytes:
+    """`block` with the beginning only of its last line, if that is too long to be a row; `file` is read to its end."""
+    lines, line_end, last = block.rpartition(b"\n")
+    while (more := file.readline(LONGEST_LINE)) and not more.endswith(b"\n"):
+        pass
+    return lines + line_end + (last[:CUT] if len(last) > LONGEST_LINE else last) + b"\n"
 
 
 def _as_written(block: bytes) -> list[Sample]:

@@ -11,6 +11,7 @@ from rich.text import Text
 from app.weather.collect import Collected
 from app.weather.credit import credit
 from app.weather.observation import Observation, Place, parse_time
+from app.weather.precipitation import ROWS_NOTE
 from app.weather.report import PlaceReport, Report
 from app.weather.sky import compass, sky
 
@@ -122,8 +123,6 @@ def _file_lines(report: Report) -> Iterator[RenderableType]:
             yield Text("  …")
     providers = {provider for place in report.places for provider in place.rows_of}
     yield Text(
-        "Precipitation: Open-Meteo's rows are sums of 15 minutes, three of which are kept of each hour, so about a "
-        "quarter of what fell is missing; MET Norway's are forecasts for an hour. It has one row an hour at most.\n"
-        f"{report.path}\n{credit(providers)}",
+        f"{ROWS_NOTE} It has one row an hour at most.\n{report.path}\n{credit(providers)}",
         style="dim",
     )

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -243,12 +243,56 @@ def test_a_device_is_not_replaced(program: Program, command: tuple[str, ...]) ->
     assert target.is_fifo()
 
 
-def test_bad_lines_are_told_by_export(program: Program) -> None:
-    """An export without the lines that are no rows is complete, and exits with 1 to say that it left some out."""
+@pytest.mark.parametrize("name", ["", ".lock", ".torn"], ids=["itself", "lock", "torn"])
+@pytest.mark.parametrize("link", [None, os.symlink, os.link], ids=["by name", "by symbolic link", "by hard link"])
+@pytest.mark.parametrize("command", [("plot",), ("export", "--format", "csv")], ids=" ".join)
+def test_the_weather_file_is_never_written_over(
+    program: Program, command: tuple[str, ...], link: Callable[[Path, Path], None] | None, name: str
+) -> None:
+    """A picture or an export onto the weather file, its lock or its torn lines is refused, and nothing changes."""
+    fill(program, 10)
+    own = program.file.with_name(f"{program.file.name}{name}")
+    own.touch()
+    target = own.parent / ".." / own.parent.name / own.name
+    if link:
+        link(own, target := program.folder / "other")
+    before = own.read_bytes()
+    done = program.run(*command, "--output", str(target))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{target} is the weather file, or belongs to it; name another file.\n"
+    assert own.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "command", [("report",), ("plot",), ("export", "--format", "csv")], ids=lambda command: command[0]
+)
+def test_a_weather_file_that_is_none_is_refused_by_readers(program: Program, command: tuple[str, ...]) -> None:
+    """A named pipe, which would block for ever, and a device without an end are refused at once."""
+    pipe = program.folder / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        done = program.run(*command, WEATHER_FILE=str(path))
+        assert done.returncode == 1
+        assert done.stderr == f"The weather file {path} cannot be read: it is no regular file.\n"
+
+
+def test_lines_without_a_row_are_no_report(program: Program) -> None:
+    """A file of lines of which none is a row is reported, and is a failure."""
+    program.file.parent.mkdir()
+    program.file.write_text("garbage\n")
+    done = program.run("report")
+    assert (done.returncode, done.stderr) == (1, f"{program.file} has lines, but none of them is a row.\n")
+    program.file.write_text("")
+    assert program.run("report").returncode == 0
+
+
+@pytest.mark.parametrize("command", [("plot",), ("export", "--format", "csv")], ids=lambda command: command[0])
+def test_bad_lines_are_told(program: Program, command: tuple[str, ...]) -> None:
+    """What is made without the lines that are no rows is complete, and exits with 1 to say that it left some out."""
     fill(program, 10)
     with program.file.open("a") as file:
         file.write("garbage\n")
-    done = program.run("export", "--format", "csv")
+    done = program.run(*command)
     assert done.returncode == 1
     assert done.stderr == "1 lines are no rows and were left out; the first is line 21, is no JSON.\n"
 

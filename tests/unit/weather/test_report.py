@@ -1,6 +1,8 @@
 """The report, on small files whose every number can be counted by hand."""
 
 import json
+import os
+import tracemalloc
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,6 +122,26 @@ def test_bytes_that_are_no_text_cost_one_line(tmp_path: Path, bad: bytes) -> Non
     assert sum(len(block) for block in read_samples(path, malformed)) == 2
     assert malformed.examples == [(2, "is no JSON")]
     assert len(list(read_rows(path, Malformed()))) == 2
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "not ended"])
+def test_a_line_without_an_end_costs_little_memory(tmp_path: Path, ended: bool) -> None:
+    """A line of 64 MB is one line that is no row, is never held whole, and the rows around it are read."""
+    good = json.dumps(row(0)).encode() + b"\n"
+    path = tmp_path / "weather.jsonl"
+    with path.open("wb") as file:
+        file.write(good)
+        file.truncate(64 * 1024 * 1024)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\n" + good if ended else b"")
+    for read in (read_rows, read_samples):
+        tracemalloc.start()
+        malformed = Malformed()
+        kept = sum(len(block) if isinstance(block, list) else 1 for block in read(path, malformed))
+        greatest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert (kept, malformed.examples) == (1 + ended, [(2, "is no JSON")])
+        assert greatest < 16 * 1024 * 1024
 
 
 def test_the_quick_way_and_the_thorough_way_agree(tmp_path: Path) -> None:
