@@ -1,5 +1,8 @@
 """`python -m app.demo_canvas`: start workflows and draw them in the terminal until they end."""
 
+from app.program import run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+
+# isort: split
 import argparse
 import sys
 import time
