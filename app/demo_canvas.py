@@ -20,7 +20,6 @@ from app.connections import Unreachable, broker_uri, check_broker, check_results
 from app.demo import option_parser, print_document, print_list, print_summary
 from app.drawing import screen, workflows
 from app.embedded import EmbeddedBrokerError
-from app.program import run_program  # isort: split  (first, so that Ctrl-C is quiet while the rest is loaded)
 from app.settings import get_settings
 from app.worker import WorkerFailed, serving_worker
 from app.workflows.catalogue import WORKFLOWS, Workflow
