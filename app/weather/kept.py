@@ -4,7 +4,8 @@ Rows stand in the order in which they were fetched, so that this is at the end, 
 the file has grown.
 """
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -47,13 +48,12 @@ class Kept:
         """
         return min(self.before or min(self.times), self.last)
 
-    def add(self, stamp: Stamp, provider: str, window: str) -> None:
+    def add(self, observed_at: datetime, is_own: bool, is_before: bool) -> None:
         """Take note of a row."""
-        observed_at = parse_time(stamp.observed_at)
         self.times.add(observed_at)
-        if stamp.provider == provider:
+        if is_own:
             self.own = max(observed_at, self.own or observed_at)
-        if stamp.fetched_at < window:
+        if is_before:
             self.before = max(observed_at, self.before or observed_at)
 
 
@@ -63,17 +63,35 @@ def find_kept(descriptor: int, names: Collection[str], provider: str, window: da
     Places without a row are left out.
     """
     kept = {name: Kept() for name in names}
-    start, searched = format_time(window), 0
+    start, left = format_time(window), LOOK_BACK_BYTES + LOOK_BACK_BYTES_A_PLACE * len(kept)
+    skipped: list[bytes] = []
+    in_window = True
     for block in blocks_from_end(descriptor):
-        found = stamps(block)
-        for stamp in found:
-            if of_place := kept.get(stamp.place):
-                of_place.add(stamp, provider, start)
-        searched += len(block)
-        seen = bool(found) and found[0].fetched_at < start and all(of_place.own for of_place in kept.values())
-        if seen or searched > LOOK_BACK_BYTES + LOOK_BACK_BYTES_A_PLACE * len(kept):
+        left -= len(block)
+        sought = [name for name, of_place in kept.items() if not of_place.own]
+        if in_window or _may_have(block, sought, provider):
+            for piece in (*skipped, block):
+                oldest = _take(kept, stamps(piece), provider, start)
+            skipped.clear()
+            in_window = in_window and not oldest < start
+        else:
+            skipped.append(block)
+        if left < 0 or not (in_window or any(of_place.own is None for of_place in kept.values())):
             break
     return {name: of_place for name, of_place in kept.items() if of_place.times}
+
+
+def _take(kept: Mapping[str, Kept], found: Sequence[Stamp], provider: str, start: str) -> str:
+    """Note the rows of the places in `kept`; returns when the first of all was fetched."""
+    for place, observed_at, fetched_at, by in found:
+        if of_place := kept.get(place):
+            of_place.add(parse_time(observed_at), by == provider, fetched_at < start)
+    return found[0][2] if found else "~"
+
+
+def _may_have(block: bytes, names: Sequence[str], provider: str) -> bool:
+    """Whether `block` has the names of one of the places and of `provider`, in whatever rows; this is quick to find."""
+    return provider.encode() in block and any(json.dumps(name, ensure_ascii=False).encode() in block for name in names)
 
 
 def not_kept(descriptor: int, observations: Sequence[Observation]) -> list[Observation]:
@@ -98,8 +116,8 @@ def _recent_identities(descriptor: int, observations: Sequence[Observation]) -> 
     identities: set[tuple[str, str, str]] = set()
     for block in blocks_from_end(descriptor):
         if len(times) > MOST_TIMES or any(time in block for time in times):
-            identities.update((stamp.provider, stamp.place, stamp.observed_at) for stamp in stamps(block))
+            identities.update((provider, place, observed_at) for place, observed_at, _, provider in stamps(block))
         first = stamps(block.partition(b"\n")[0])
-        if first and first[0].fetched_at < oldest:
+        if first and first[0][2] < oldest:
             break
     return identities

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from app.weather.credit import credit
 from app.weather.errors import StoreError
 from app.weather.files import replacing
+from app.weather.parsing.met_norway import NAME as MET_NORWAY
 from app.weather.precipitation import ROWS_NOTE
 from app.weather.reading import Malformed, Progress, read_samples
 from app.weather.series import Line, Series, alone, gaps, line, read_series, scale, sums
@@ -35,8 +36,8 @@ NARROWEST_GAP: Final = 1 / 400
 """Of the width: what is narrower could not be seen."""
 WARM: Final = "#c8553d"
 WET: Final = "#3a7ca5"
-BARS: Final = (WET, "#8e6fad")
-"""By provider."""
+EXPECTED: Final = "#8e6fad"
+"""Precipitation that is a forecast."""
 WIND: Final = "#4f6d5c"
 GREY: Final = "#7a7f88"
 
@@ -129,7 +130,7 @@ def _draw_precipitation(axes: "Axes", series: Series, span: float) -> None:
     width, greatest = bar / len(series.precipitation), 0.0
     for number, (provider, (times, values)) in enumerate(series.precipitation.items()):
         begins, amounts = sums(times, values, bar)
-        color = BARS[number % len(BARS)]
+        color = EXPECTED if provider == MET_NORWAY else WET
         begins = begins + number * width
         right.bar(begins / DAY, amounts, width=width / DAY * 0.9, align="edge", color=color, alpha=0.55)
         greatest = max(greatest, *amounts)
@@ -151,7 +152,7 @@ def _draw_gaps(panels: "Iterable[Axes]", missing: "Gaps", span: float) -> None:
     wide = [(begin, end) for begin, end in missing if end - begin > span * NARROWEST_GAP]
     for axes in panels:
         for number, (begin, end) in enumerate(wide):
-            label = "" if number else "no rows"
+            label = "" if number else "rows missing"
             axes.axvspan(begin / DAY, end / DAY, color=GREY, alpha=0.18, lw=0, hatch="///", label=label)
 
 

@@ -10,7 +10,7 @@ from typing import IO, Final
 
 from app.weather.errors import StoreError
 from app.weather.files import opened
-from app.weather.row import Row, parse_row
+from app.weather.row import TIME, Row, parse_row
 from app.weather.tail import LONGEST_LINE
 
 BLOCK: Final = 1024 * 1024
@@ -122,13 +122,11 @@ def _one_by_one(block: bytes, number: int, malformed: Malformed) -> Iterator[Sam
 
 
 _NUMBER = r"-?+\d{1,9}+(?:\.\d{1,9}+)?+"
-# Every day but the 29th of February, which is left to `parse_row`.
-_DAY = r"20\d\d-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 _VALUE = rf"(?:{_NUMBER}|null)"
 # Reading a year's file is mostly decoding JSON; this is much quicker. Any other line goes to `parse_row`.
 _LINE = re.compile(
     rf'^{{"schema": 1, "place": "([^"\\\x00-\x1f]++)", "latitude": {_NUMBER}, "longitude": {_NUMBER}, '
-    rf'"observed_at": "({_DAY}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ)", '
+    rf'"observed_at": "({TIME})", '
     r'"fetched_at": "[\d:TZ-]++", "provider": "([a-z-]++)", "kind": "[a-z]++", '
     rf'"temperature_c": ({_VALUE}), "humidity_percent": {_VALUE}, "pressure_hpa": {_VALUE}, '
     rf'"wind_speed_ms": ({_VALUE}), "wind_direction_deg": {_VALUE}, "precipitation_mm": ({_VALUE}), '

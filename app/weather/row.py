@@ -29,6 +29,9 @@ class Row(TypedDict):
 
 MOST: Final = 1e9
 """No value of ours is nearly as great; one that is would not fit into a column of an export."""
+_DAY: Final = r"20\d\d-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+TIME: Final = rf"{_DAY}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ"
+"""A regular expression for times; those of the 29th of February are left to `parse_row`."""
 _TEXTS: Final = ("place", "observed_at", "fetched_at", "provider", "kind")
 _VALUES: Final = frozenset({int, float, type(None)})
 _NUMBERS: Final = frozenset({int, float})
