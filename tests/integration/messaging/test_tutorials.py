@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pika
 import pytest
 
 from tests.integration.messaging.programs import Role, run_role, send
 from tests.services.rabbitmq import VirtualHost
-
-pika = pytest.importorskip("pika", reason="Not tested, for want of pika: the tutorials' side of the conversation.")
 
 pytestmark = pytest.mark.timeout(120)
 QUORUM = {"x-queue-type": "quorum"}
