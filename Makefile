@@ -15,16 +15,19 @@ ANEW := $(shell test -x $(PYTHON) || echo anew)
 COMPILE := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-annotate --no-header --python-version 3.11 --all-extras
 
-.PHONY: help setup demo test lint up rabbitmq faults bench capture compose lock clean anew
+.PHONY: help setup demo experiments test lint up rabbitmq faults bench capture compose lock clean anew
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(RUNTIME) ## make .venv with what the application needs; costs nothing when that is done
 	@:
 
 demo: $(RUNTIME) ## run every workflow and watch it live
 	@$(PYTHON) -m app.demo_canvas $(ARGS)
+
+experiments: $(RUNTIME) ## play every experiment with RabbitMQ, live; needs RABBITMQ_URL
+	@$(PYTHON) -m app.demo_messaging $(ARGS)
 
 test: $(DEV) ## run all tests on real services; installs RabbitMQ where that needs no password
 	@scripts/install-rabbitmq

@@ -63,7 +63,7 @@ def _options() -> argparse.Namespace:
 
 
 def _run_all(runs: Sequence[Run], url: str, options: argparse.Namespace) -> int:
-    for noisy in ("aio_pika", "aiormq"):  # they log each attempt to reconnect, with tracebacks; we say it once
+    for noisy in ("aio_pika", "aiormq", "app.messaging"):  # what a lost connection means is said at the end, once
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     console = screen.console()
     started = time.monotonic()
