@@ -21,8 +21,9 @@ def slot_minutes(run_minutes: Sequence[int]) -> tuple[int, ...]:
 
 def slots_between(after: datetime, before: datetime, run_minutes: Sequence[int]) -> list[datetime]:
     """The times of observation strictly between two moments."""
-    minutes, hour, slots = slot_minutes(run_minutes), after.replace(minute=0, second=0, microsecond=0), []
+    hour, slots = after.replace(minute=0, second=0, microsecond=0), []
+    spans = [timedelta(minutes=minute) for minute in slot_minutes(run_minutes)]
     while hour < before:
-        slots += [slot for minute in minutes if after < (slot := hour.replace(minute=minute)) < before]
+        slots += [slot for span in spans if after < (slot := hour + span) < before]
         hour += timedelta(hours=1)
     return slots
