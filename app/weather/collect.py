@@ -1,6 +1,6 @@
 """One run: ask the services in order, fill what missed runs left out, and append what is new to the weather file."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,13 +9,11 @@ from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood, StoreErr
 from app.weather.kept import Kept
 from app.weather.observation import Observation, Place, format_time
 from app.weather.providers.provider import Provider
-from app.weather.schedule import RUN_MINUTES, quarter, slots_between
+from app.weather.schedule import Missing, quarter, slots_between
 from app.weather.store import Store
 
 WINDOW: Final = timedelta(hours=24)
 """How long runs look for what is missing before the last row: an answer may have come without its past values."""
-
-Missing = Mapping[str, Collection[datetime]]
 
 
 @dataclass(slots=True)
@@ -62,7 +60,7 @@ def collect(
     providers: Sequence[Provider],
     store: Store,
     now: datetime,
-    run_minutes: Sequence[int] = RUN_MINUTES,
+    run_minutes: Sequence[int],
 ) -> Collected:
     """Append the weather now of every place to `store`, and what runs at `run_minutes` of past hours have missed.
 

@@ -11,8 +11,8 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from app.weather.connections import Connections, WatchedAdapter
 from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood
+from app.weather.watched_connections import Connections, WatchedAdapter
 
 MAX_REDIRECTS: Final = 3
 REDIRECTS: Final = (301, 302, 303, 307, 308)

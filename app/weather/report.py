@@ -10,7 +10,6 @@ from typing import Any, Final
 from app.weather.gaps import Calendar, Gap
 from app.weather.observation import format_time
 from app.weather.reading import Malformed, Progress, Sample, numbers, read_samples
-from app.weather.schedule import RUN_MINUTES
 
 LONGEST_GAPS: Final = 5
 
@@ -140,7 +139,7 @@ class Report:
 def make_report(
     path: Path,
     now: datetime,
-    run_minutes: Sequence[int] = RUN_MINUTES,
+    run_minutes: Sequence[int],
     progress: Progress = lambda count: None,
 ) -> Report:
     """Read the whole file once, in little memory; raises StoreError when that cannot be done."""

@@ -1,12 +1,13 @@
 """The times of observation that runs at fixed minutes of the hour get."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
-RUN_MINUTES: Final = (1, 21, 41)
-"""When runs are due in each hour; off the full hour and the full quarter, as the services ask."""
 QUARTER_MINUTES: Final = 15
+
+Missing: TypeAlias = Mapping[str, Collection[datetime]]
+"""For each place by name, the times of observation that are wanted from the past."""
 
 
 def quarter(moment: datetime) -> datetime:

@@ -295,4 +295,4 @@ def test_the_edges_of_the_map_are_places_like_others(world: World) -> None:
 def test_no_provider_at_all_is_a_sentence(world: World) -> None:
     """Without providers there is an error, not an empty success."""
     with pytest.raises(ReplyNotUnderstood, match="No weather service is configured"):
-        collect(world.places, [], world.store, world.now)
+        collect(world.places, [], world.store, world.now, (1, 21, 41))

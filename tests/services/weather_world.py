@@ -12,6 +12,7 @@ from app.weather.observation import Place
 from app.weather.providers.build import build_providers
 from app.weather.providers.provider import Provider
 from app.weather.store import Store
+from beat_schedule import COLLECT_MINUTES
 from tests.services.weather_server import MET_NORWAY, OPEN_METEO, WeatherServer, weather_server
 
 MOSCOW = Place("Moscow", 55.7558, 37.6173)
@@ -45,7 +46,7 @@ class World:
 
     def collect(self, *names: str, deadline: float = 5.0) -> Collected:
         """One run, now, as a new process makes it."""
-        return collect(self.places, self.providers(*names, deadline=deadline), self.store, self.now)
+        return collect(self.places, self.providers(*names, deadline=deadline), self.store, self.now, COLLECT_MINUTES)
 
     def wait(self, **span: float) -> None:
         """Let the clock go on."""

@@ -5,7 +5,7 @@ quarter of an hour; precipitation is the sum of the preceding 15 minutes; coordi
 `location_id` is left out where it is 0.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from app.weather.parsing.quoting import LONGEST_REASON, readable
 from app.weather.parsing.reply import decode, member
 from app.weather.parsing.timing import check_current, from_iso, from_unix
 from app.weather.parsing.units import measure
+from app.weather.schedule import Missing
 
 NAME: Final = "open-meteo"
 SERVICE: Final = "Open-Meteo"
@@ -35,9 +36,6 @@ OLDEST: Final = timedelta(minutes=45)
 """A quarter of an hour, as the time is floored, and slack; less than an hour, so that local time is noticed."""
 INTERVAL_SECONDS: Final = 900
 """What current values are for; with another one, precipitation would be the sum of another span."""
-
-Missing = Mapping[str, Collection[datetime]]
-"""For each place by name, the times whose values are wanted from the past."""
 
 
 def parse_current(body: bytes, places: Sequence[Place], now: datetime) -> Answer:

@@ -8,7 +8,7 @@ headers, and a lock makes two runs at once take turns, so that the second finds 
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,6 +26,7 @@ from app.weather.providers.clock import Clock, clock_from
 from app.weather.providers.endpoint import coordinate, endpoint, with_query
 from app.weather.providers.headers import http_date, retry_after
 from app.weather.providers.kept_document import KeptDocument
+from app.weather.schedule import Missing
 
 STANDARD_PATH: Final = "/weatherapi/locationforecast/2.0/compact"
 PAUSE_SECONDS: Final = 0.1
@@ -54,7 +55,7 @@ class MetNorway:
         self._back_off = BackOff(cache_folder / "met-norway.wait.json")
         self._asked_at = 0.0
 
-    def observe(self, places: Sequence[Place], now: datetime, missing: Mapping[str, Collection[datetime]]) -> Answer:
+    def observe(self, places: Sequence[Place], now: datetime, missing: Missing) -> Answer:
         """The current observation of each place; see `Provider`. After two failures in a row nothing more is asked."""
         clock, answer, failures = clock_from(now), Answer(), 0
         last = ProviderUnreachable(f"{SERVICE} was not asked.")

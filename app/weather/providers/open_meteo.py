@@ -16,11 +16,12 @@ from app.weather.answer import Answer
 from app.weather.errors import ProviderUnreachable, ReplyNotUnderstood, WeatherError
 from app.weather.fetch import Reply, Request, fetch
 from app.weather.observation import Place
-from app.weather.parsing.open_meteo import NAME, SERVICE, VARIABLES, Missing, error_reason, parse_current, parse_past
+from app.weather.parsing.open_meteo import NAME, SERVICE, VARIABLES, error_reason, parse_current, parse_past
 from app.weather.providers.back_off import BackOff
 from app.weather.providers.clock import Clock, clock_from
 from app.weather.providers.endpoint import coordinate, endpoint, with_query
 from app.weather.providers.headers import retry_after
+from app.weather.schedule import Missing
 
 STANDARD_PATH: Final = "/v1/forecast"
 MAX_PLACES: Final = 500

@@ -1,11 +1,12 @@
 """What every weather service of ours can do."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from app.weather.answer import Answer
 from app.weather.observation import Place
+from app.weather.schedule import Missing
 
 
 class Provider(Protocol):
@@ -19,7 +20,7 @@ class Provider(Protocol):
     def past(self) -> timedelta:
         """How far back it can be asked; zero when it has no past values."""
 
-    def observe(self, places: Sequence[Place], now: datetime, missing: Mapping[str, Collection[datetime]]) -> Answer:
+    def observe(self, places: Sequence[Place], now: datetime, missing: Missing) -> Answer:
         """The current observation of each place, and the past ones at the times that are missing, by name of place.
 
         Raises ProviderUnreachable or ReplyNotUnderstood when there is no observation at all for that reason, StoreError

@@ -32,7 +32,7 @@ def write(path: Path, rows: Iterable[Mapping[str, object] | str]) -> Path:
 
 
 def report(path: Path, rows: Iterable[Mapping[str, object] | str]) -> Report:
-    return make_report(write(path / "weather.jsonl", rows), START)
+    return make_report(write(path / "weather.jsonl", rows), START, (1, 21, 41))
 
 
 def test_rows_and_extremes_are_counted_by_place(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_the_quick_way_and_the_thorough_way_agree(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     """Without a weather file the error says how to begin one."""
     with pytest.raises(StoreError, match=r"There is no weather file .* begins it\."):
-        make_report(tmp_path / "none.jsonl", START)
+        make_report(tmp_path / "none.jsonl", START, (1, 21, 41))
 
 
 def test_an_empty_file_is_an_empty_report(tmp_path: Path) -> None:
