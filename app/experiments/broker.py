@@ -1,7 +1,7 @@
 """What an experiment asks of RabbitMQ itself: whether it is there, what waits in a queue, and to tidy up."""
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError
@@ -71,17 +71,15 @@ class Broker:
 
     async def delete(self, queues: Iterable[str], exchanges: Iterable[str], *, unused: bool = False) -> None:
         """Delete them where they exist; `unused` spares what somebody uses, and a queue in which something waits."""
-        async with self._channel() as channel:
-            for queue in queues:
-                try:
+        # A refusal closes the channel, so each has its own.
+        for queue in queues:
+            with suppress(ChannelPreconditionFailed):
+                async with self._channel() as channel:
                     await channel.queue_delete(queue, if_unused=unused, if_empty=unused)
-                except ChannelPreconditionFailed:
-                    return
-            for exchange in exchanges:
-                try:
+        for exchange in exchanges:
+            with suppress(ChannelPreconditionFailed):
+                async with self._channel() as channel:
                     await channel.exchange_delete(exchange, if_unused=unused)
-                except ChannelPreconditionFailed:
-                    return
 
     @asynccontextmanager
     async def _channel(self) -> AsyncIterator[AbstractChannel]:
@@ -95,6 +93,8 @@ class Broker:
                 yield channel
             finally:
                 await channel.close()
+        except ChannelPreconditionFailed:
+            raise
         except CONNECTION_EXCEPTIONS as error:
             raise BrokerUnreachable(f"The connection to RabbitMQ broke off: {error}.") from None
         except AMQPError as error:

@@ -23,5 +23,5 @@ async def obstacle(stage: Stage) -> str | None:
         return "The models need scikit-learn: install the extra ml."
     for queue in ML_QUEUES.values():
         if await stage.broker.in_use(queue.name):
-            return f"The queue {queue.name!r} of this broker is in use, and its tasks are not for this demo."
+            return f"The queue {queue.name!r} of this broker is in use: let its workers finish, or delete it."
     return None
