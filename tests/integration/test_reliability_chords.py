@@ -41,6 +41,7 @@ def app(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     monkeypatch.setattr(watchdog, "LEAST_AGE", 0.0)
     with ProjectSetup.installed_app(os.environ | settings) as app:
         yield app
+        app.backend.client.flushdb()  # a chord that did not end is no business of the next test
 
 
 def simple_chord() -> Signature[Any]:
