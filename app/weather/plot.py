@@ -133,7 +133,7 @@ def _draw_precipitation(axes: "Axes", series: Series, span: float) -> None:
         color = EXPECTED if provider == MET_NORWAY else WET
         begins = begins + number * width
         right.bar(begins / DAY, amounts, width=width / DAY * 0.9, align="edge", color=color, alpha=0.55)
-        greatest = max(greatest, *amounts)
+        greatest = max([greatest, *amounts])
         axes.plot([], [], color=color, alpha=0.55, linewidth=6, label=f"precipitation, {provider}")  # for the legend
     right.set_ylim(0, max(1.0, greatest * 1.6))
     _label_values(right, f"precipitation,\nmm in rows of {name}", WET)
