@@ -11,7 +11,8 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, Abstrac
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
 from app.messaging.connection import RabbitMQConnectionManager, open_channel
-from app.messaging.errors import BrokerUnreachable, ConfigurationError
+from app.messaging.errors import ConfigurationError
+from app.messaging.topology import answered
 
 MOST_IN_FLIGHT = 65_535
 """The largest prefetch that the protocol can express (AMQP 0-9-1, basic.qos)."""
@@ -44,18 +45,17 @@ class Consumer:
     async def start(self, manager: RabbitMQConnectionManager, declare: DeclareQueue) -> None:
         """Open the channel, let `declare` declare the queue (and bind it) there, and consume; does not block.
 
-        Raises what `declare` raises, and BrokerUnreachable when the connection breaks off meanwhile.
+        Raises what `declare` raises, and BrokerUnreachable when the connection breaks off or is not answered.
         """
         connection = await manager.get_connection()
         try:
-            self._channel = await open_channel(connection, confirms=False)
-            await self._channel.set_qos(self._prefetch)
-            self._queue = await declare(self._channel)
-            self._tag = await self._queue.consume(self._on_message)
-        except BaseException as error:
+            async with answered():
+                self._channel = await open_channel(connection, confirms=False)
+                await self._channel.set_qos(self._prefetch)
+                self._queue = await declare(self._channel)
+                self._tag = await self._queue.consume(self._on_message)
+        except BaseException:
             await self._close()
-            if isinstance(error, CONNECTION_EXCEPTIONS):
-                raise BrokerUnreachable(f"The connection to RabbitMQ broke off before consuming: {error}.") from None
             raise
 
     async def stop(self, limit: float) -> None:
@@ -109,7 +109,7 @@ class Consumer:
         except CONNECTION_EXCEPTIONS as error:
             logger.warning("A message is handled, but RabbitMQ cannot be told, and delivers it again: %r", error)
         except asyncio.CancelledError:
-            logger.warning("A handler is cancelled, because its channel closes; RabbitMQ delivers the message again.")
+            logger.info("A handler is cancelled, because its channel closes; an unacknowledged message goes back.")
             raise
         finally:
             self._running.discard(task)

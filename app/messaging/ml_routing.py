@@ -16,7 +16,7 @@ from app.messaging.errors import ConfigurationError, MessageRejected
 from app.messaging.lifecycle import Service
 from app.messaging.names import ML_QUEUES, ML_TASKS
 from app.messaging.publisher import Publisher
-from app.messaging.topology import ensure_exchange
+from app.messaging.topology import ensure_binding, ensure_exchange
 from app.messaging.work_queue import Worker
 
 
@@ -64,7 +64,7 @@ class MLTaskSender(Service):
             await publisher.declare_exchange(ML_TASKS)
             for model_type, queue in ML_QUEUES.items():
                 await publisher.declare_queue(queue)
-                await publisher.bind(queue, ML_TASKS, model_type)
+                await ensure_binding(await manager.get_connection(), queue, ML_TASKS, model_type)
         except BaseException:
             await manager.release()
             raise

@@ -12,7 +12,7 @@ from app.messaging.connection import RabbitMQConnectionManager
 from app.messaging.deadline import Deadline
 from app.messaging.errors import MessageNotConfirmed, MessageUnroutable
 from app.messaging.names import LONGEST_NAME, Exchange, Queue
-from app.messaging.topology import ensure_exchange, ensure_queue
+from app.messaging.topology import answered, ensure_exchange, ensure_queue
 
 CONFIRM_TIMEOUT = 30.0
 """Seconds for one message, a broker that restarts meanwhile included."""
@@ -40,8 +40,9 @@ class Publisher:
     async def declare_exchange(self, exchange: Exchange) -> None:
         """Declare `exchange`, now and whenever the connection comes back; raises as `ensure_exchange` does."""
         await ensure_exchange(await self._manager.get_connection(), exchange)
-        channel = await self._manager.get_channel()
-        await channel.declare_exchange(exchange.name, exchange.kind, durable=exchange.durable)
+        async with answered():
+            channel = await self._manager.get_channel()
+            await channel.declare_exchange(exchange.name, exchange.kind, durable=exchange.durable)
 
     async def declare_queue(self, queue: Queue) -> None:
         """Declare `queue`, now and (when a restart would lose it) whenever the connection comes back.
@@ -50,13 +51,9 @@ class Publisher:
         """
         arguments = await ensure_queue(await self._manager.get_connection(), queue)
         if not queue.durable:
-            channel = await self._manager.get_channel()
-            await channel.declare_queue(queue.name, durable=False, arguments=arguments)
-
-    async def bind(self, queue: Queue, exchange: Exchange, key: str) -> None:
-        """Bind the declared `queue` to the declared `exchange` by `key`; both are durable, so the binding stays."""
-        channel = await (await self._manager.get_channel()).get_underlay_channel()
-        await channel.queue_bind(queue.name, exchange.name, routing_key=key)
+            async with answered():
+                channel = await self._manager.get_channel()
+                await channel.declare_queue(queue.name, durable=False, arguments=arguments)
 
     async def publish(self, message: Outgoing, routing_key: str, exchange: str = "", *, mandatory: bool = True) -> None:
         """Publish `message` and wait until RabbitMQ has it; the exchange "" leads to the queue named by the key.

@@ -1,5 +1,6 @@
 """Declaring queues and exchanges so that a difference is a sentence and disturbs nobody else on the connection."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -11,6 +12,9 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelLockedResource
 
 from app.messaging.errors import BrokerRefused, BrokerUnreachable, DeclarationDiffers
 from app.messaging.names import Exchange, Queue
+
+ANSWER_TIMEOUT = 30.0
+"""Seconds for what a broker that is there answers at once; a cluster that is busy may take a while."""
 
 QUORUM = {"x-queue-type": "quorum"}
 
@@ -49,22 +53,38 @@ async def _declare_queue(connection: AbstractConnection, queue: Queue, arguments
         await channel.queue_declare(queue.name, durable=queue.durable, arguments=arguments)
 
 
+async def ensure_binding(connection: AbstractConnection, queue: Queue, exchange: Exchange, key: str) -> None:
+    """Bind `queue` to `exchange` by `key`; both are declared, and durable, so that the binding stays."""
+    async with _channel_of_its_own(connection) as channel:
+        await channel.queue_bind(queue.name, exchange.name, routing_key=key)
+
+
+@contextlib.asynccontextmanager
+async def answered() -> AsyncIterator[None]:
+    """What is asked of RabbitMQ in this block is answered within a limit; else raises BrokerUnreachable."""
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            yield
+    except TimeoutError:
+        raise BrokerUnreachable(f"RabbitMQ does not answer within {ANSWER_TIMEOUT:g} s.") from None
+    except CONNECTION_EXCEPTIONS as error:
+        raise BrokerUnreachable(f"The connection to RabbitMQ broke off: {error}.") from None
+
+
 @contextlib.asynccontextmanager
 async def _channel_of_its_own(connection: AbstractConnection) -> AsyncIterator[AbstractChannel]:
     """A channel below the robust ones: RabbitMQ closes it when it refuses, and then nothing tries to revive it."""
-    try:
+    async with answered():
         if connection.transport is None:
             raise ConnectionResetError("it is being opened or closed")
         channel = await connection.transport.connection.channel(publisher_confirms=False)
         try:
             yield channel
+        except ChannelPreconditionFailed as error:
+            raise DeclarationDiffers.from_reply(str(error)) from None
+        except ChannelLockedResource:
+            raise DeclarationDiffers("Another connection has that queue for itself alone: take another name.") from None
+        except ChannelAccessRefused as error:
+            raise BrokerRefused(f"RabbitMQ refuses the permission: {error}.") from None
         finally:
             await channel.close()
-    except ChannelPreconditionFailed as error:
-        raise DeclarationDiffers.from_reply(str(error)) from None
-    except ChannelLockedResource:
-        raise DeclarationDiffers("Another connection has that queue for itself alone: take another name.") from None
-    except ChannelAccessRefused as error:
-        raise BrokerRefused(f"RabbitMQ refuses the permission: {error}.") from None
-    except CONNECTION_EXCEPTIONS as error:
-        raise BrokerUnreachable(f"The connection to RabbitMQ broke off during a declaration: {error}.") from None

@@ -13,7 +13,7 @@ from app.messaging import body, shutdown
 from app.messaging.configuration import WorkerClientConfig, WorkerConfig
 from app.messaging.connection import RabbitMQConnectionManager
 from app.messaging.consumer import Consumer
-from app.messaging.errors import ConfigurationError, MessageNotJSON, MessageRejected, MessagingError
+from app.messaging.errors import ConfigurationError, MessageNotJSON, MessageRejected
 from app.messaging.lifecycle import Service
 from app.messaging.publisher import Publisher
 from app.messaging.redelivery import Redelivery, delivered_too_often
@@ -22,7 +22,7 @@ from app.messaging.topology import ensure_queue
 __all__ = ["Worker", "WorkerClient", "WorkerClientConfig", "WorkerConfig"]
 
 PAUSE = 1.0
-"""Seconds before a message goes back whose failure could not even be recorded."""
+"""Seconds before a task goes back that could be neither acknowledged nor put elsewhere."""
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,8 @@ class Worker(Service):
     A task is acknowledged after its handler has returned, so a worker that dies leaves it to the others: a handler
     may see a task twice, and must bear that. A handler that raises gets the task again after each of the retry
     delays, then the task goes to `<queue>.dead-letters` with the reason in the header `dead-letter-reason`. A body
-    that is not JSON goes there at once, and so does a task whose handler raises MessageRejected.
+    that is not JSON goes there at once, and so does a task whose handler raises MessageRejected. A handler need not
+    acknowledge; one that does so itself takes the loss of its task, should it end before it is done, on itself.
     """
 
     def __init__(self, config: WorkerConfig) -> None:
@@ -140,10 +141,12 @@ class Worker(Service):
                 await self._fail(redelivery, msg, failure)
             elif not msg.processed:
                 await msg.ack()
-        except MessagingError as error:
-            logger.warning("Task %s failed, and that could not be recorded, so it goes back: %s", msg.message_id, error)
+        except Exception as error:
+            # A message that is neither acknowledged nor rejected would take a place of the capacity for good.
+            logger.warning("Task %s could not be settled, and goes back: %r", msg.message_id, error)
             await asyncio.sleep(PAUSE)
-            await msg.reject(requeue=True)
+            if not msg.processed:
+                await msg.reject(requeue=True)
 
     def _unfit(self, msg: IncomingMessage) -> str | None:
         if delivered_too_often(msg, self.config.most_deliveries):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.messaging import connection as connection_module
+from app.messaging import topology
 from app.messaging.connection import RabbitMQConnectionManager
 from app.messaging.errors import BrokerRefused, BrokerUnreachable, ConfigurationError, MessagingError
 from app.messaging.event_bus import Logger, LoggerConfig
@@ -155,3 +157,17 @@ async def test_start_while_the_broker_is_away_is_a_sentence(tmp_path: Path, monk
             await asyncio.to_thread(node.kill)
             with pytest.raises(BrokerUnreachable, match=r"(is away|broke off)"):
                 await WorkerClient(WorkerClientConfig(node.url, "q")).start()
+
+
+@pytest.mark.timeout(120)
+async def test_frozen_broker_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that is there and does not answer holds nobody up for longer than the limit."""
+    monkeypatch.setattr(topology, "ANSWER_TIMEOUT", 1.0)
+    with RabbitMQ(tmp_path) as node:
+        async with Logger(LoggerConfig(node.url, "bus")):
+            node.send_signal(signal.SIGSTOP)
+            try:
+                with pytest.raises(BrokerUnreachable, match=r"^RabbitMQ does not answer within 1 s\.$"):
+                    await WorkerClient(WorkerClientConfig(node.url, "q")).start()
+            finally:
+                node.send_signal(signal.SIGCONT)

@@ -168,6 +168,18 @@ async def test_cancelled_wait_in_a_handler_is_a_failure(vhost: VirtualHost, clie
         await eventually(lambda: len(worker.seen) == 2, "the task comes again")
 
 
+async def test_hook_that_raises_does_not_stick(vhost: VirtualHost, client: WorkerClient) -> None:
+    """A subclass with an error of its own in `on_retry` keeps its capacity: the task goes back to the queue."""
+
+    class Faulty(Recorder):
+        async def on_retry(self, msg: IncomingMessage, error: BaseException, delay: float) -> None:
+            raise RuntimeError("an error in the hook")
+
+    async with Faulty(WorkerConfig(vhost.url, QUEUE), fail) as worker:
+        await client.put({"i": 1})
+        await eventually(lambda: len(worker.seen) == 2, "the task comes again")
+
+
 async def test_task_that_kills_its_workers_is_put_away(vhost: VirtualHost) -> None:
     """A quorum queue counts deliveries without an end, so what kills one worker after the other ends somewhere."""
     config = WorkerConfig(vhost.url, QUEUE, queue_type="quorum", most_deliveries=2)
