@@ -7,6 +7,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import Any
 
@@ -70,7 +71,8 @@ def _run_all(chosen: dict[str, Workflow], *, as_json: bool, limit: float) -> int
     started = time.monotonic()
     runs = [prepare(name, workflow) for name, workflow in chosen.items()]
     try:
-        worker = _execute_all(runs, _silently if as_json else partial(_drawn, console), limit)
+        starting = nullcontext() if as_json else console.status("Looking for a worker, or starting one …")
+        worker = _execute_all(runs, _silently if as_json else partial(_drawn, console), limit, starting)
     except BrokenPipeError:
         raise
     except BROKEN as error:
@@ -84,12 +86,20 @@ def _run_all(chosen: dict[str, Workflow], *, as_json: bool, limit: float) -> int
     return 0 if all(run.ok for run in runs) else 1
 
 
-def _execute_all(runs: list[Run], show: Callable[[Run, Start], None], limit: float) -> str:
-    """Execute the runs, one after another, and return the name of the worker that served them."""
-    check_broker(app)
-    check_results(app)
+def _execute_all(
+    runs: list[Run], show: Callable[[Run, Start], None], limit: float, starting: AbstractContextManager[object]
+) -> str:
+    """Execute the runs, one after another, and return the name of the worker that served them.
+
+    `starting` is entered until there is a worker.
+    """
     log = get_settings().data_dir / "demo-worker.log"
-    with event_stream(app) as events, serving_worker(app, events, log) as worker:
+    with ExitStack() as stack:
+        with starting:
+            check_broker(app)
+            check_results(app)
+            events = stack.enter_context(event_stream(app))
+            worker = stack.enter_context(serving_worker(app, events, log))
         for run in runs:
             show(run, partial(execute, app=app, events=events, limit=limit))
     return worker
