@@ -47,7 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one sentence what was not tested, and how to have it tested."""
+    """Print the figures that tests have recorded as "seen", and say what was not tested and how to have it tested."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "seen":
+                terminalreporter.write_line(f"Seen: {value}.")
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
     if count := sum(NOT_INSTALLED in reason for reason in skipped):
         sentence = f"Not tested: what needs RabbitMQ ({count} tests). To test it, {REMEDY}."

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def counted(workers: list[RecordingWorker]) -> Counter[str]:
     ],
 )
 async def test_nothing_is_lost_under_fire(
-    tmp_path: Path, queue_type: str, restart: object, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, queue_type: str, restart: object, record_property: Callable[[str, object], None]
 ) -> None:
     """One of three workers is killed, one is stopped, the broker restarts: every message is handled, few of them twice.
 
@@ -96,8 +97,7 @@ async def test_nothing_is_lost_under_fire(
         for worker in workers:
             await asyncio.to_thread(worker.stop)
         twice = sum(times - 1 for times in counted(workers).values())
-        with capsys.disabled():
-            print(f"\n{MESSAGES} messages, {twice} of them handled twice ({queue_type} queue)")
+        record_property("seen", f"{MESSAGES} messages, {twice} of them handled twice ({queue_type} queue)")
         assert twice <= CAPACITY + 2 * CAPACITY  # at the killed worker, and at the two that saw the broker go
         with node.vhost():  # the API answers again
             queues = {entry["name"] for entry in node.api("GET", "queues").json()}
