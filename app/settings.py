@@ -45,6 +45,13 @@ class Settings:
     met_norway_url: str
     weather_user_agent: str
     flower_basic_auth: str | None
+    web_host: str
+    """The address on which the web front listens."""
+    web_port: int
+    web_token: str | None
+    """What programs and people must know to use the web front; None where only this machine can reach it."""
+    web_names: frozenset[str]
+    """The host names under which the web front may be asked, apart from addresses and localhost."""
 
 
 @cache
@@ -89,9 +96,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "WEATHER_USER_AGENT", _user_agent, "Weatherbeat/0.1 (name a contact in WEATHER_USER_AGENT)"
         ),
         flower_basic_auth=_credentials(environment.get("FLOWER_BASIC_AUTH", "").strip()),
+        web_host=read("WEB_HOST", _host, "127.0.0.1"),
+        web_port=read("WEB_PORT", _port, "8000"),
+        web_token=_token(environment.get("WEB_TOKEN", "").strip()),
+        web_names=read("WEB_NAMES", _host_names, "localhost"),
     )
 
 
+HOST_NAME = re.compile(r"[0-9A-Za-z_.:-]+")
+TOKEN = re.compile(r"[0-9A-Za-z._~+/=-]+")
+SHORTEST_TOKEN = 16
 HARMLESS_URL = re.compile(r"([\w+.-]*:/*)?[\w.-]*(:\d*)?(/[\w./-]*)?")
 
 
@@ -182,4 +196,32 @@ def _credentials(text: str) -> str | None:
     name, colon, password = text.partition(":")
     if text and not (name and colon and password):
         raise SettingsError("FLOWER_BASIC_AUTH cannot be used: it has the form user:password (its value is not shown).")
+    return text or None
+
+
+def _host(text: str) -> str:
+    if not HOST_NAME.fullmatch(text.strip("[]")):
+        raise ValueError("use an address or a host name, such as 127.0.0.1")
+    return text.strip("[]")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+        raise ValueError("a port is a number from 0 to 65535, and 0 stands for any that is free")
+    return int(text)
+
+
+def _host_names(text: str) -> frozenset[str]:
+    names = frozenset(name.strip().lower() for name in text.split(",") if name.strip())
+    if not all(map(HOST_NAME.fullmatch, names)):
+        raise ValueError("use host names with commas between them, such as weather.example.org")
+    return names
+
+
+def _token(text: str) -> str | None:
+    if text and not (len(text) >= SHORTEST_TOKEN and TOKEN.fullmatch(text)):
+        raise SettingsError(
+            f"WEB_TOKEN cannot be used: it has {SHORTEST_TOKEN} or more letters, digits and any of -._~+/=, such as "
+            "`openssl rand -hex 16` prints (its value is not shown)."
+        )
     return text or None
