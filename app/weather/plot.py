@@ -82,20 +82,24 @@ def draw(series: dict[str, Series], run_minutes: Sequence[int]) -> "Figure":
     begin, end = min(one.times[0] for one in series.values()), max(one.times[-1] for one in series.values())
     for number, (place, one) in enumerate(series.items()):
         upper, lower = axes[2 * number : 2 * number + 2]
-        missing = gaps(one, run_minutes)
-        _draw_gaps((upper, lower), missing, end - begin)
-        _draw_precipitation(upper, one, end - begin)
-        _draw_temperature(upper, one, missing, end - begin)
-        _draw_wind(lower, one, missing, end - begin)
+        draw_place(upper, lower, one, gaps(one, run_minutes), end - begin)
         upper.set_title(place, loc="left", fontweight="bold", fontsize=13, parse_math=False)
-        _explain(upper)
-        _explain(lower)
-        _label_times(lower)
     margin = max((end - begin) * 0.01, 1800 if end > begin else 7200)
     axes[0].set_xlim((begin - margin) / DAY, (end + margin) / DAY)
     named = credit(name for one in series.values() for name in one.precipitation)
     figure.supxlabel(f"{ROWS_NOTE}\nBars are sums of rows. Times are UTC. {named}.", fontsize=8, color=GREY)
     return figure
+
+
+def draw_place(upper: "Axes", lower: "Axes", series: Series, missing: "Gaps", span: float) -> None:
+    """Temperature and precipitation above, wind below, as fits a time of `span` seconds."""
+    _draw_gaps((upper, lower), missing, span)
+    _draw_precipitation(upper, series, span)
+    _draw_temperature(upper, series, missing, span)
+    _draw_wind(lower, series, missing, span)
+    _explain(upper)
+    _explain(lower)
+    _label_times(lower)
 
 
 def _draw_temperature(axes: "Axes", series: Series, missing: "Gaps", span: float) -> None:
