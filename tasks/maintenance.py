@@ -13,3 +13,8 @@ def settle_chords() -> None:
     """Finish the chords that have stopped, or fail them with the reason."""
     for sentence in settle_stopped_chords(app):
         logger.warning("%s", sentence)
+
+
+@app.task
+def canary() -> None:
+    """Do nothing; that it was done shows that a worker works."""
