@@ -4,6 +4,8 @@
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+# Most of a test's time is waiting for servers and processes to start, so that more run at once than there are cores.
+PYTEST := $(PYTHON) -m pytest -n 3 --dist worksteal
 # Absolute, because honcho starts the Procfile's programs by name.
 IN_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 # A stamp is as old as the last complete installation of its file.
@@ -31,7 +33,7 @@ experiments: $(RUNTIME) ## play every experiment with RabbitMQ, live; needs RABB
 
 test: $(DEV) ## run all tests on real services; installs RabbitMQ where that needs no password
 	@scripts/install-rabbitmq
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 lint: $(DEV) ## check style, formatting, types and the order of imports
 	$(VENV)/bin/ruff check .
