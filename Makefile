@@ -33,6 +33,7 @@ experiments: $(RUNTIME) ## play every experiment with RabbitMQ, live; needs RABB
 
 test: $(DEV) ## run all tests on real services; installs RabbitMQ where that needs no password
 	@scripts/install-rabbitmq
+	@scripts/install-chromium
 	$(PYTEST) $(ARGS)
 
 lint: $(DEV) ## check style, formatting, types and the order of imports

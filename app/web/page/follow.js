@@ -185,10 +185,12 @@ export class RunView {
 }
 
 function outcome(run) {
-  if (run.state === "skipped") return `Not run: ${run.skipped ?? run.result ?? "it cannot run here."}`;
-  if (run.state === "revoked") return "It was revoked: what had not started by then will not.";
+  if (run.state === "skipped") return `Not run: ${run.skipped ?? run.result}`;
+  if (run.state === "revoked") return "It was revoked: what had not started by then never will.";
+  if (run.broken) return `Not sent as a whole: ${run.broken}`;
   const gave = `It gave ${short(plain(run.result), 300)}`;
-  return run.ok ? `${gave}, as it must.` : `${gave}, and must give ${short(plain(run.expected), 300)}.`;
+  if (run.expected === null) return `${gave}.`;
+  return run.ok ? `${gave}, as it must.` : `${gave}, but must give ${short(plain(run.expected), 300)}.`;
 }
 
 function plain(given) {

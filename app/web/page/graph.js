@@ -15,6 +15,7 @@ export class Graph {
   #run = null;
   #drawn = new Map(); // key → {item, group, refresh}
   #current = null;
+  #width = 0;
 
   /** `host` is where it is drawn; `show(key)` is called when a step is pointed at, focused or tapped. */
   constructor(host, show) {
@@ -26,13 +27,14 @@ export class Graph {
     this.svg.addEventListener("pointerover", (event) => event.pointerType === "mouse" && this.#show(keyOf(event) ?? this.#current));
     this.svg.addEventListener("pointerleave", () => this.#show(this.#current));
     host.append(this.svg);
-    new ResizeObserver(() => this.#run && this.draw(this.#run)).observe(host);
+    new ResizeObserver(() => this.#run && this.#width !== host.clientWidth && this.draw(this.#run)).observe(host);
   }
 
   /** Draw a run anew: another one, or one whose shape or room has changed. */
   draw(run) {
     const width = this.#host.clientWidth - 2 * MARGIN;
     if (width <= 0) return;
+    this.#width = this.#host.clientWidth;
     const had = this.svg.contains(document.activeElement);
     if (this.#run?.id !== run.id) this.#current = null;
     this.#run = run;

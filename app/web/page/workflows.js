@@ -10,7 +10,7 @@ export async function listWorkflows(started) {
   return new Map(workflows.map((workflow) => [workflow.name, workflow]));
 }
 
-function entry({ name, summary, needs_chords, parameters }, started) {
+function entry({ name, summary, refused, parameters }, started) {
   const button = element("button", { class: "start", "aria-label": `Start ${name}` }, "Start");
   const problem = element("p", { class: "problem", role: "alert" });
   const form = element(
@@ -19,7 +19,7 @@ function entry({ name, summary, needs_chords, parameters }, started) {
     element("h3", {}, name),
     button,
     element("p", { class: "summary" }, summary),
-    needs_chords ? element("p", { class: "chord-hint", hidden: true }) : null,
+    refused ? element("p", { class: "refused" }, refused) : null,
     parameters.map(field),
     problem,
   );
@@ -45,24 +45,12 @@ async function start(name, form, button, problem, started) {
 }
 
 function field({ name, type, default: preset, minimum, maximum }) {
-  const number = type === "integer" || type === "number";
-  const attributes = number
-    ? { type: "number", min: minimum, max: maximum, step: type === "integer" ? 1 : "any", required: true, inputmode: "decimal" }
-    : { type: type === "boolean" ? "checkbox" : "text" };
-  const input = element("input", { name, "data-type": type, value: type === "boolean" ? null : preset, checked: type === "boolean" && preset, ...attributes });
-  const range = number && maximum != null ? element("span", { class: "range" }, `${minimum ?? 0} to ${maximum.toLocaleString("en")}`) : null;
-  return element("label", {}, element("span", {}, name.replaceAll("_", " ")), input, range);
+  const step = type === "integer" ? 1 : "any";
+  const input = element("input", { name, type: "number", min: minimum, max: maximum, step, value: preset, required: true });
+  const range = `${minimum.toLocaleString("en")} to ${maximum.toLocaleString("en")}`;
+  return element("label", {}, element("span", {}, name.replaceAll("_", " ")), input, element("span", { class: "range" }, range));
 }
 
 function chosen(form) {
-  const read = { integer: (input) => Number(input.value), number: (input) => Number(input.value), boolean: (input) => input.checked };
-  return Object.fromEntries([...form.querySelectorAll("input")].map((input) => [input.name, (read[input.dataset.type] ?? (() => input.value))(input)]));
-}
-
-/** Say at each workflow that joins results why it cannot run here; an empty sentence when it can. */
-export function hintAtChords(sentence) {
-  for (const hint of document.querySelectorAll(".chord-hint")) {
-    hint.hidden = !sentence;
-    setText(hint, sentence);
-  }
+  return Object.fromEntries([...form.querySelectorAll("input")].map((input) => [input.name, input.valueAsNumber]));
 }
