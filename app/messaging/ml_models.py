@@ -18,8 +18,8 @@ def classify(task: ModelTask) -> dict[str, Any]:
     The model is a linear classifier, trained on those samples with the learning rate `cl_lr` and the seed
     `random_state`. Raises MessageRejected for data or parameters that cannot be used.
     """
-    from sklearn.datasets import make_blobs  # type: ignore[import-untyped]
-    from sklearn.linear_model import SGDClassifier  # type: ignore[import-untyped]
+    from sklearn.datasets import make_blobs
+    from sklearn.linear_model import SGDClassifier
 
     numbers, seed, rate = _numbers(task.data), _seed(task), _positive(task.parameters, "cl_lr", 1.0)
     samples, labels = make_blobs(n_samples=200, centers=[[0.0], [1.0]], cluster_std=0.15, random_state=seed)
@@ -53,7 +53,7 @@ def cluster(task: ModelTask) -> dict[str, Any]:
 
     Raises MessageRejected for data or parameters that cannot be used.
     """
-    from sklearn.cluster import KMeans  # type: ignore[import-untyped]
+    from sklearn.cluster import KMeans
 
     numbers, seed = _numbers(task.data), _seed(task)
     model = KMeans(n_clusters=min(MOST_CLUSTERS, len(set(numbers))), n_init=10, random_state=seed)
