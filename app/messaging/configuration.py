@@ -90,10 +90,15 @@ class RpcClientConfig:
     queue_name: str
     timeout: float = 10.0
     """Seconds for a call, from sending it to its answer."""
+    confirm_timeout: float | None = None
+    """Seconds in which RabbitMQ has to confirm the call, where that is to be known sooner."""
 
     def __post_init__(self) -> None:
         """Raise ConfigurationError for a value that cannot be used."""
         check_queue_name(self.queue_name)
+        check(
+            self.confirm_timeout is None or self.confirm_timeout > 0, "confirm_timeout is a number of seconds above 0"
+        )
         check(0 < self.timeout <= LONGEST_DELAY, "timeout lies above 0 s and up to a day")
 
 

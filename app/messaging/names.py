@@ -58,10 +58,12 @@ ML_QUEUES = {
 
 RPC = Queue("rpc_queue", purpose="calls; each answer goes to the queue that the call names in reply_to")
 
+REPORTS = Queue("weather.reports", purpose="orders of reports; each PDF goes to the queue that the order names")
+
 WEATHER = Exchange("weather", "topic", durable=True, purpose="every stored observation; the key is weather_key()")
 
 EXCHANGES = (LOGS, LOGS_LEVEL, EVENTS, TOPICS, IMAGES, MEDIA, TRAINING_FINISHED, ML_TASKS, WEATHER)
-QUEUES = (HELLO, RPC, *ML_QUEUES.values())
+QUEUES = (HELLO, RPC, REPORTS, *ML_QUEUES.values())
 
 
 def weather_key(provider: str, place: str) -> str:

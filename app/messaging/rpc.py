@@ -66,13 +66,14 @@ class RpcClient(Service):
         except BaseException:
             await manager.release()
             raise
-        self._manager, self._publisher = manager, Publisher(manager, self.config.timeout)
+        self._manager, self._publisher = manager, Publisher(manager, self.config.confirm_timeout or self.config.timeout)
 
     async def call(self, data: object) -> Any:
         """Send `data` as JSON and wait for the answer, up to `timeout` seconds.
 
-        Raises CallFailed with what the server says, CallTimedOut, MessageNotJSON, and MessageUnroutable when the
-        queue does not exist, so that no server can ever answer.
+        Raises CallFailed with what the server says, CallTimedOut, MessageNotJSON, MessageNotConfirmed when RabbitMQ
+        does not take it within `confirm_timeout`, and MessageUnroutable when the queue does not exist, so that no
+        server can ever answer.
         """
         if self._publisher is None:
             raise ConfigurationError("This RpcClient is not started: use it in `async with`, or call start().")
