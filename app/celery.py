@@ -19,6 +19,7 @@ TASK_MODULES = (
     "tasks.failing",
     "tasks.long_running",
     "tasks.maintenance",
+    "tasks.report",
     "tasks.weather",
 )
 
