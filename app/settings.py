@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 AMQP_SCHEMES = ("amqp", "amqps", "pyamqp")
 REDIS_SCHEMES = ("redis", "rediss", "redis+socket")
 HTTP_SCHEMES = ("http", "https")
+SMTP_SCHEMES = ("smtp", "smtps")
 PROVIDERS = ("open-meteo", "met-norway")
 
 Coordinates: TypeAlias = tuple[str, float, float]
@@ -45,6 +46,10 @@ class Settings:
     met_norway_url: str
     weather_user_agent: str
     flower_basic_auth: str | None
+    smtp_url: str | None
+    """The mail server; None where no mail is sent."""
+    mail_from: str
+    """The address of the sender of mails."""
     web_host: str
     """The address on which the web front listens."""
     web_port: int
@@ -96,6 +101,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "WEATHER_USER_AGENT", _user_agent, "Weatherbeat/0.1 (name a contact in WEATHER_USER_AGENT)"
         ),
         flower_basic_auth=_credentials(environment.get("FLOWER_BASIC_AUTH", "").strip()),
+        smtp_url=read_optional("SMTP_URL", _url(*SMTP_SCHEMES)),
+        mail_from=read("MAIL_FROM", _mail_address, "weatherbeat@localhost"),
         web_host=read("WEB_HOST", _host, "127.0.0.1"),
         web_port=read("WEB_PORT", _port, "8000"),
         web_token=_token(environment.get("WEB_TOKEN", "").strip()),
@@ -103,6 +110,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
+MAIL_ADDRESS = re.compile(r"[0-9A-Za-z!#$%&'*+/=?^_`{|}~.-]{1,64}@[0-9A-Za-z.-]{1,255}")
 HOST_NAME = re.compile(r"[0-9A-Za-z_.:-]+")
 TOKEN = re.compile(r"[0-9A-Za-z._~+/=-]+")
 SHORTEST_TOKEN = 16
@@ -189,6 +197,12 @@ def _user_agent(text: str) -> str:
         raise ValueError("use printable ASCII, such as: my-service/1.0 me@example.org")
     if text.lower().startswith("python"):
         raise ValueError("the weather services refuse generic names; name the application and a contact")
+    return text
+
+
+def _mail_address(text: str) -> str:
+    if not MAIL_ADDRESS.fullmatch(text):
+        raise ValueError("use one address, as weatherbeat@example.org")
     return text
 
 
