@@ -7,6 +7,7 @@ const HEIGHT = 120;
 const EDGE = { left: 34, right: 6, top: 20, bottom: 20 };
 const SLOT = 20 * 60; // seconds between two observations
 const HOUR = 3600;
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const GRID_HOURS = [1, 3, 6, 12, 24, 48, 96, 168];
 
 /** The gaps between `times` within the window, in seconds since the epoch: `[[from, to], …]`. */
@@ -78,7 +79,7 @@ function level(value, y, digits, width) {
 function moment(time, x) {
   const date = new Date(time * 1000);
   const midnight = date.getHours() === 0;
-  const words = midnight ? date.toLocaleDateString("en", { weekday: "short", day: "numeric" }) : `${String(date.getHours()).padStart(2, "0")}:00`;
+  const words = midnight ? `${DAYS[date.getDay()]} ${date.getDate()}` : `${String(date.getHours()).padStart(2, "0")}:00`;
   return svg("g", { class: "tick" }, svg("path", { d: `M${x} ${EDGE.top}V${HEIGHT - EDGE.bottom}` }), svg("text", { x, y: HEIGHT - 6, "text-anchor": "middle" }, words));
 }
 

@@ -29,6 +29,7 @@ export class RunView {
     this.graph = new Graph(byId("graph"), (key) => this.#point(key));
     this.timeline = new Timeline(byId("timeline"), byId("timeline-caption"), (key, tapped) => this.#pointInTime(key, tapped));
     byId("revoke").addEventListener("click", () => this.#revoke());
+    byId("details-close").addEventListener("click", () => this.#point(null));
   }
 
   /** Follow the run with this id; null shows none. */
@@ -161,6 +162,7 @@ export class RunView {
     byId("details").replaceChildren(
       ...(step ? details(this.#run, step, (other) => this.graph.focus(other)) : [element("p", { class: "hint" }, HINT)]),
     );
+    byId("details-close").hidden = !step;
     for (const marked of document.querySelectorAll(".pointed")) marked.classList.remove("pointed");
     if (step) for (const same of document.querySelectorAll(`[data-key="${step.key}"]`)) same.classList.add("pointed");
   }

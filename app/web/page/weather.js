@@ -42,9 +42,12 @@ function draw() {
 }
 
 function charts(series, hours, width) {
-  const times = series.observed_at.map((time) => Date.parse(time) / 1000);
+  const rows = series.observed_at.map((time, row) => ({ time: Date.parse(time) / 1000, row })).sort((a, b) => a.time - b.time);
+  // What was filled in later stands later in the file, and two services may tell of the same time.
+  const once = rows.filter(({ time }, index) => time !== rows[index - 1]?.time);
+  const times = once.map(({ time }) => time);
   const to = Date.now() / 1000;
-  return CHARTS.map((kind) => chart(kind, times, series[kind.column], to - hours * 3600, to, width));
+  return CHARTS.map((kind) => chart(kind, times, once.map(({ row }) => series[kind.column][row]), to - hours * 3600, to, width));
 }
 
 function card(latest) {
@@ -66,8 +69,8 @@ function card(latest) {
 }
 
 function source(latest) {
-  const seen = `Observed ${ago(Date.parse(latest.observed_at) / 1000)}, from ${latest.provider}.`;
-  return latest.completeness == null ? seen : `${seen} ${Math.floor(latest.completeness * 100)} % of all observations are there.`;
+  const seen = `Observed ${ago(Date.now() / 1000 - latest.age_seconds)}, from ${latest.provider}.`;
+  return `${seen} Of the last 7 days, ${Math.floor(latest.completeness * 100)} % is there.`;
 }
 
 function compass(degrees) {
