@@ -1,16 +1,58 @@
-"""The class of the Celery application."""
+"""The classes of the Celery application."""
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from celery import Celery
+from celery import Celery, uuid
 from celery.result import AsyncResult
+
+from app.sending import close_idle_connections, current_sending
 
 SHORTEST_DELAY = 1.0
 
 
 class Application(Celery):
-    """Celery, with a queue that delays by whole seconds: RabbitMQ's."""
+    """Celery, which can also send with a limit: see app/sending.py."""
+
+    def send_task(self, name: str, *arguments: Any, **options: Any) -> AsyncResult[Any]:
+        """Send a task by its name, which every other way of sending one does in the end."""
+        sending = current_sending()
+        if sending is None:
+            return super().send_task(name, *arguments, **options)
+        options["task_id"] = options.get("task_id") or uuid()  # each attempt is one at the same task
+        send = partial(super().send_task, name, *arguments)
+        sent: AsyncResult[Any] = sending.until_sent(lambda **limits: send(**options | limits))
+        return sent
+
+    def producer_or_acquire(self, producer: Any = None) -> AbstractContextManager[Any]:  # type: ignore[override]
+        """The given producer, or one to send with."""
+        sending = current_sending()
+        if sending is not None:
+            return nullcontext(producer or sending.producer)
+        return super().producer_or_acquire(producer)
+
+    @property
+    def backend(self) -> Any:
+        """The result backend of this thread, or of the one for which it sends."""
+        sending = current_sending()
+        return sending.backend if sending else super().backend
+
+    @property
+    def thread_oid(self) -> str:
+        """The name of this thread, or of the one for which it sends, as the address of replies."""
+        sending = current_sending()
+        return sending.reply_to if sending else str(super().thread_oid)
+
+    def close(self) -> None:
+        """Clean up after the application."""
+        close_idle_connections(self)
+        super().close()
+
+
+class RabbitMQApplication(Application):
+    """The application with a queue that delays by whole seconds: RabbitMQ's."""
 
     def send_task(  # type: ignore[override]  # what it leaves to Celery is not repeated
         self,
@@ -21,7 +63,7 @@ class Application(Celery):
         eta: datetime | str | None = None,
         **options: Any,
     ) -> AsyncResult[Any]:
-        """Send a task by its name, which every other way of sending one does in the end.
+        """Send a task by its name.
 
         One that is due in less than a second is sent for the next: Celery 5.7 takes off the fraction and then refuses
         to delay by nothing.
@@ -33,7 +75,7 @@ class Application(Celery):
                 countdown, eta = due_in, None
         if countdown and countdown > 0:
             countdown = max(countdown, SHORTEST_DELAY)
-        return super().send_task(name, args, kwargs, countdown, eta, **options)  # type: ignore[arg-type]  # text too
+        return super().send_task(name, args, kwargs, countdown, eta, **options)
 
     def _as_datetime(self, eta: datetime | str) -> datetime:
         moment = datetime.fromisoformat(eta) if isinstance(eta, str) else eta

@@ -7,7 +7,7 @@ from celery import Celery
 from celery.app.defaults import SETTING_KEYS
 
 from app import embedded
-from app.application import Application
+from app.application import Application, RabbitMQApplication
 from app.queues import DEFAULT_QUEUE, EXCHANGE, route_by_name, route_over_amqp, task_queue
 from app.settings import AMQP_SCHEMES, REDIS_SCHEMES, Settings, SettingsError, get_settings
 from beat_schedule import BEAT_SCHEDULE
@@ -19,6 +19,7 @@ TASK_MODULES = (
     "tasks.failing",
     "tasks.long_running",
     "tasks.maintenance",
+    "tasks.polarity",
     "tasks.report",
     "tasks.weather",
 )
@@ -110,9 +111,9 @@ def create_app(settings: Settings) -> Celery:
     config = configuration(settings)
     over_amqp = _scheme(config["broker_url"]) in AMQP_SCHEMES
     celery_app = (
-        Application("weatherbeat", task_cls="app.task:Task", amqp="app.queues:AMQP")
+        RabbitMQApplication("weatherbeat", task_cls="app.task:Task", amqp="app.queues:AMQP")
         if over_amqp
-        else Celery("weatherbeat", task_cls="app.task:Task")
+        else Application("weatherbeat", task_cls="app.task:Task")
     )
     celery_app.conf.update(config)
     celery_app.loader.override_backends = dict.fromkeys(("redis", "rediss"), "app.results.backend:ResultBackend")

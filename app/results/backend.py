@@ -18,6 +18,7 @@ from kombu.utils.encoding import bytes_to_str
 from app.embedded.connections import RedisBackend
 from app.results import chords
 from app.results.claims import CLAIM_SECONDS, Claims
+from app.results.listening import Listener
 from app.results.patience import UntilBack
 from app.results.scripts import STORE_AND_COUNT, STORE_RESULT
 
@@ -28,6 +29,8 @@ class ResultBackend(RedisBackend):
     It waits for a store that is away for as long as that takes, in workers: a result or a chord is worth more than the
     time of the process that has it. Who reads a result waits as Celery's settings say.
     """
+
+    ResultConsumer = Listener
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -126,6 +129,9 @@ class ResultBackend(RedisBackend):
         """Prepare a chord whose parts are about to be sent, and remember it until it has ended."""
         super().apply_chord(header_result_args, body, **options)
         chords.remember(self, *header_result_args, body)
+
+    def on_task_call(self, producer: Any, task_id: str) -> None:
+        """Nothing: who waits for the result listens for it then. To send does not need the store to be there."""
 
     @contextmanager
     def _patience(self) -> Iterator[None]:
