@@ -1,8 +1,5 @@
 """Workflows in a terminal: a tree of steps that changes while they run."""
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Iterable
 
 from rich.console import Console, RenderableType
@@ -13,7 +10,6 @@ from rich.tree import Tree
 
 from app.drawing import screen
 from app.drawing.screen import Outcome
-from app.workflows.catalogue import Workflow
 from app.workflows.progress import Step
 from app.workflows.run import Run
 
@@ -33,16 +29,8 @@ ROLES = {"step": "", "body": "then ", "link": "on success ", "link_error": "on e
 
 def picture(run: Run, console: Console) -> RenderableType:
     """A workflow as it stands: what it shows, its code, and the tree of its steps."""
-    code = screen.code(source(run.workflow), "python", console)
+    code = screen.code(run.workflow.code, "python", console)
     return screen.sheet(run.name, run.workflow.summary, code, step_tree(run.root, run.over), console)
-
-
-def source(described: Workflow) -> str:
-    """The code that builds a workflow, without its signature and docstring."""
-    text = textwrap.dedent(inspect.getsource(described.build))
-    (function,) = ast.parse(text).body
-    assert isinstance(function, ast.FunctionDef)  # noqa: S101 - a builder is a function
-    return textwrap.dedent("\n".join(text.splitlines()[function.body[1].lineno - 1 :]))
 
 
 def step_tree(root: Step, over: bool) -> Tree:

@@ -1,4 +1,7 @@
-"""Every way in which Celery combines tasks, shown with numbers."""
+"""Every way in which Celery combines tasks, shown with numbers.
+
+The sentences say what comes without parameters, and each parameter says by its name what it changes.
+"""
 
 from typing import Any
 
@@ -23,9 +26,9 @@ def call() -> AnySignature:
     return add.s(1, 1)
 
 
-def group_of_sums() -> AnySignature:
+def group_of_sums(size: int = 10) -> AnySignature:
     """Ten tasks at the same time: add(i, i) for i from 0 to 9."""
-    return group(add.s(i, i) for i in range(10))
+    return group(add.s(i, i) for i in range(size))
 
 
 def chain_of_two() -> AnySignature:
@@ -33,9 +36,9 @@ def chain_of_two() -> AnySignature:
     return chain(add.s(4, 4), mul.s(8))
 
 
-def chord_of_sums() -> AnySignature:
+def chord_of_sums(size: int = 10) -> AnySignature:
     """Ten tasks at the same time, then one that is given all their results: the sum of add(i, i)."""
-    return chord([add.s(i, i) for i in range(10)], xsum.s())
+    return chord([add.s(i, i) for i in range(size)], xsum.s())
 
 
 def link_error() -> AnySignature:
@@ -61,21 +64,21 @@ def nested() -> AnySignature:
     return chain(add.s(1, 1), chord(two_chains, xsum.s()), mul.s(10))
 
 
-def starmap() -> AnySignature:
+def starmap(size: int = 10) -> AnySignature:
     """One message for many calls, made one after another: add(i, i) for i from 0 to 9."""
-    return add.starmap([(i, i) for i in range(10)])
+    return add.starmap([(i, i) for i in range(size)])
 
 
-def chunks() -> AnySignature:
+def chunks(size: int = 100) -> AnySignature:
     """A hundred calls in ten messages of ten each."""
-    return add.chunks([(i, i) for i in range(100)], 10).group()
+    return add.chunks([(i, i) for i in range(size)], 10).group()
 
 
-def retry() -> AnySignature:
+def retry(failures: int = 2) -> AnySignature:
     """A task that fails twice, is retried after a growing delay, and succeeds."""
-    return unreliable.s(2)
+    return unreliable.s(failures)
 
 
-def progress() -> AnySignature:
+def progress(steps: int = 40, seconds: float = 2.0) -> AnySignature:
     """A long task that reports how far it has come."""
-    return count.s(40, 2.0)
+    return count.s(steps, seconds)

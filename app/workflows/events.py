@@ -38,7 +38,7 @@ def event_stream(app: Celery, limit: float = 5.0) -> Iterator[EventStream]:
     """
     stream = EventStream()
     with app.connection_for_read() as connection:
-        receiver = _Receiver(connection, handlers={"*": stream.put}, app=app)
+        receiver = Receiver(connection, handlers={"*": stream.put}, app=app)
         thread = Thread(target=_receive, args=(receiver,), name="celery-events", daemon=True)
         thread.start()
         try:
@@ -50,7 +50,9 @@ def event_stream(app: Celery, limit: float = 5.0) -> Iterator[EventStream]:
             thread.join(limit)
 
 
-class _Receiver(EventReceiver):
+class Receiver(EventReceiver):
+    """A receiver that tells when no later event will be missed."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.ready = Event()
@@ -58,10 +60,11 @@ class _Receiver(EventReceiver):
     def on_consume_ready(
         self, connection: Any, channel: Any, consumers: list[Any], wakeup: bool = True, **kwargs: Any
     ) -> None:
+        """Tell that the subscription has been taken."""
         self.ready.set()
 
 
-def _receive(receiver: _Receiver) -> None:
+def _receive(receiver: Receiver) -> None:
     # The interval bounds how long it takes to notice that reading shall stop.
     consumed: Any = receiver.consume(limit=None, timeout=None, safety_interval=0.1)  # type: ignore[func-returns-value]
     # Without events a workflow is still followed, by its results: a lost connection is for the sender to report.

@@ -5,8 +5,9 @@ whole shape before anything is sent: `plan` gives every task its id there, and e
 """
 
 import ast
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from celery import uuid
@@ -109,19 +110,27 @@ class Step:
         return True
 
 
-def plan(signature: Signature[Any], role: Role = "step") -> Step:
-    """The tree of `signature`. Every task in it is given the id under which it will run."""
+def plan(signature: Signature[Any], role: Role = "step", headers: Mapping[str, str] | None = None) -> Step:
+    """The tree of `signature`. Every task in it is given the id under which it will run, and the `headers`."""
+
+    def parts(tasks: Iterable[Signature[Any]]) -> list[Step]:
+        return [plan(task, headers=headers) for task in tasks]
+
     if isinstance(signature, _chain):
-        return Step("chain", "chain", role, children=[plan(task) for task in signature.tasks])
+        return Step("chain", "chain", role, children=parts(signature.tasks))
     if isinstance(signature, chord):
         header = signature.tasks.tasks if isinstance(signature.tasks, group) else signature.tasks
-        body = plan(signature.body, "body")
-        return Step("chord", "chord", role, children=[*map(plan, header), body])
+        body = plan(signature.body, "body", headers)
+        return Step("chord", "chord", role, children=[*parts(header), body])
     if isinstance(signature, group):
-        return Step("group", "group", role, children=[plan(task) for task in signature.tasks])
+        return Step("group", "group", role, children=parts(signature.tasks))
     signature.set(task_id=uuid())
+    if headers:
+        signature.set(headers=dict(headers))
     callbacks = [
-        plan(callback, option) for option in ("link", "link_error") for callback in signature.options.get(option) or ()
+        plan(callback, option, headers)
+        for option in ("link", "link_error")
+        for callback in signature.options.get(option) or ()
     ]
     return Step("task", str(signature.task), role, signature.id, list(signature.args), callbacks)
 
@@ -133,29 +142,47 @@ class Progress:
         self.root = root
         self._steps = {step.id: step for step in root.tasks()}
 
-    def apply(self, event: Mapping[str, Any]) -> bool:
-        """Take in one of Celery's task events, or one of ours. Returns whether it belonged to this workflow."""
+    def apply(self, event: Mapping[str, Any]) -> list[Step]:
+        """Take in one of Celery's task events, or one of ours. Returns the steps of this workflow that it changed."""
         step = self._steps.get(event.get("failed") or event.get("uuid"))
         if step is None:
-            return False
+            return []
         if event["type"] == ERRBACK_EVENT:
-            for errback in (child for child in step.children if child.role == "link_error"):
+            errbacks = [child for child in step.children if child.role == "link_error"]
+            for errback in errbacks:
                 errback.state, errback.result, errback.worker = SUCCESS, event["result"], step.worker
-        elif (state := STATE_OF_EVENT.get(event["type"])) and step.state not in READY_STATES:
+            return errbacks
+        state = STATE_OF_EVENT.get(event["type"])
+        if state == STARTED and step.state in READY_STATES and step.started is None:
+            step.started = event["timestamp"]  # its result was read before this event arrived
+        elif state is None or step.state in READY_STATES:
+            return []
+        else:
             _advance(step, state, event)
-        return True
+        return [step]
 
-    def record(self, task_id: str, meta: Mapping[str, Any]) -> None:
-        """Take in what the result store knows of a task, as Celery's `get_task_meta` gives it."""
+    def record(self, task_id: str, meta: Mapping[str, Any]) -> Step | None:
+        """Take in what the result store knows of a task, as Celery's `get_task_meta` gives it.
+
+        Returns the step, or None when nothing about it has changed.
+        """
         step = self._steps[task_id]
         if step.state in READY_STATES and meta["status"] not in READY_STATES:
-            return
+            return None
+        before = replace(step)
         step.state = meta["status"]
         step.worker = meta.get("worker") or step.worker
+        step.args = meta.get("args") or step.args  # with what a chain or a chord has handed on, which an event may lack
+        step.retries = meta.get("retries") or step.retries
         if step.state == SUCCESS:
             step.result = meta["result"]
         elif step.state in EXCEPTION_STATES:
             step.error = repr(meta["result"])
+        elif step.state == PROGRESS_STATE and isinstance(meta["result"], dict):
+            step.done, step.total = meta["result"].get("done", 0), meta["result"].get("total", 0)
+        if step.state in READY_STATES and step.ended is None:
+            step.ended = _timestamp(meta.get("date_done"))
+        return None if step == before else step
 
 
 def _advance(step: Step, state: str, event: Mapping[str, Any]) -> None:
@@ -174,6 +201,15 @@ def _advance(step: Step, state: str, event: Mapping[str, Any]) -> None:
     if state == SUCCESS:
         step.result = _value(event.get("result"))
     step.error = event.get("exception") if state in EXCEPTION_STATES else None
+
+
+def _timestamp(date: str | datetime | None) -> float | None:
+    """Seconds since the epoch of what a result says of its end, in UTC."""
+    if isinstance(date, str):
+        date = datetime.fromisoformat(date)
+    if date is None:
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
 def _arguments(shown: str | None) -> list[Any]:

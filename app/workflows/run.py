@@ -48,7 +48,7 @@ def execute(run: Run, app: Celery, events: EventStream, limit: float) -> None:
     """Start `run` and follow it until its last step has ended, or for `limit` seconds."""
     started = time.monotonic()
     if run.workflow.in_process:
-        _call(run.root, run.signature)
+        call_here(run.root, run.signature)
     elif run.root.has_chord and (reason := chords_refused(app)):
         run.skipped = reason
     else:
@@ -86,7 +86,8 @@ def _result(step: Step) -> Any:
     return _result(step.children[-1])
 
 
-def _call(root: Step, function: Callable[[], Any]) -> None:
+def call_here(root: Step, function: Callable[[], Any]) -> None:
+    """Call the only task of a workflow as a plain function, and note in `root` what became of it."""
     root.id, root.worker, root.started = None, "this process", time.time()
     try:
         root.result, root.state = function(), SUCCESS
@@ -100,8 +101,8 @@ def _follow(progress: Progress, app: Celery, events: EventStream, limit: float) 
     while not progress.root.settled:
         if time.monotonic() > deadline:
             return False
-        belonged = [progress.apply(event) for event in events.take(POLL_SECONDS)]
-        if not belonged:
+        changed = [progress.apply(event) for event in events.take(POLL_SECONDS)]
+        if not any(changed):
             _read_results(progress, app, [step for step in progress.root.tasks() if step.state not in READY_STATES])
     # Events show values as text, cut short when they are long; the result store has them whole.
     _read_results(progress, app, [step for step in progress.root.tasks() if step.state in READY_STATES])

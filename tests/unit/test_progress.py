@@ -60,6 +60,14 @@ def test_a_final_state_stays() -> None:
     assert progress.root.state == "SUCCESS"
 
 
+def test_a_result_knows_the_arguments_that_were_handed_on() -> None:
+    """A step whose events were lost shows what it was really given, not only what its signature says."""
+    progress = planned("chain")
+    step = list(progress.root.tasks())[1]
+    progress.record(str(step.id), {"status": "SUCCESS", "result": 64, "args": [8, 8]})
+    assert (step.args, step.result) == ([8, 8], 64)
+
+
 def test_an_event_of_another_workflow_is_not_taken() -> None:
     """Many workflows share one broker."""
     progress = planned("delay")

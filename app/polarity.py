@@ -1,0 +1,52 @@
+"""How positive or negative a text in English is, by VADER (Hutto and Gilbert 2014).
+
+VADER looks up each word in a lexicon of about 7,500 English words, emoticons and emoji that people have rated, and
+reckons with negations, intensifiers, capitals and exclamation marks. It was made for short texts, such as reviews: it
+knows nothing of irony, and a long text tends towards one of the ends. Of a text in another language it knows no word,
+or a few by chance: the number of known words says which.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+LONGEST_REVIEW: Final = 10_000
+"""Characters."""
+_WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Polarity:
+    """What a text says: from -1, negative, to 1, positive; 0 where it has no word that is known."""
+
+    polarity: float
+    language: str | None
+    """`en` where words are known, else None: nothing is known of other languages."""
+    known_words: int
+
+
+def polarity_of(review: str) -> Polarity:
+    """The polarity of a review; raises ValueError, with a sentence, when it is empty or too long."""
+    if not review.strip():
+        raise ValueError("The review is empty.")
+    if len(review) > LONGEST_REVIEW:
+        raise ValueError(f"The review has {len(review):,} characters; {LONGEST_REVIEW:,} are the most.")
+    analyser = _analyser()
+    known = _known_words(analyser, review)
+    score = float(analyser.polarity_scores(review)["compound"]) if known else 0.0
+    return Polarity(score, "en" if known else None, known)
+
+
+def _known_words(analyser: Any, review: str) -> int:
+    words = [word.lower() for word in _WORD.findall(review)]
+    tokens = [token for token in review.split() if not _WORD.search(token)]
+    emoji = sum(character in analyser.emojis for character in review)
+    return sum(word in analyser.lexicon for word in words + tokens) + emoji
+
+
+@cache
+def _analyser() -> Any:
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    return SentimentIntensityAnalyzer()

@@ -1,0 +1,89 @@
+"""`python -m app.web`: serve the web front until Ctrl-C."""
+
+from app.program import run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+
+# isort: split
+import argparse
+import socket
+import sys
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any
+
+import uvicorn
+
+from app.celery import app as celery_app
+from app.settings import Settings, get_settings
+from app.web.application import create_application
+
+WRONG_USE = 2
+GRACE_SECONDS = 3
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which lets streams end before it waits for the last requests."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End."""
+        application: Any = self.config.app
+        application.state.services.following.close_streams()
+        await super().shutdown(sockets)
+
+
+def main() -> int:
+    """Serve. Returns 0 at the end, 1 when it cannot listen; exits with 2 for wrong use."""
+    settings = get_settings()
+    options = _options(settings)
+    settings = replace(settings, web_host=options.host, web_port=options.port)
+    if settings.web_token is None and not _is_loopback(settings.web_host):
+        print(
+            f"The web front would listen on {settings.web_host} without a token: set WEB_TOKEN, "
+            "as to what `openssl rand -hex 16` prints, or leave WEB_HOST at 127.0.0.1.",
+            file=sys.stderr,
+        )
+        return WRONG_USE
+    try:
+        listener = _listen(settings.web_host, settings.web_port)
+    except OSError as error:
+        where = f"{settings.web_host}, port {settings.web_port}"
+        print(f"The web front cannot listen on {where} ({error.strerror}): choose another WEB_PORT.", file=sys.stderr)
+        return 1
+    _serve(settings, listener)
+    return 0
+
+
+def _serve(settings: Settings, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        create_application(celery_app, settings),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    with listener:
+        host, port = listener.getsockname()[:2]
+        print(f"The web front is at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address, family=family, backlog=2048)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _options(settings: Settings) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m app.web", description="Serve the web front until Ctrl-C.")
+    parser.add_argument("--host", default=settings.web_host, help=f"the address to listen on ({settings.web_host})")
+    parser.add_argument("--port", default=settings.web_port, type=int, help=f"({settings.web_port})")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run_program(main)

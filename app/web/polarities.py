@@ -1,0 +1,98 @@
+"""The polarity of reviews: of one at once, of one by a worker, of many as a group."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+from celery import group, uuid
+from celery.canvas import Signature
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from starlette.responses import Response
+
+from app.polarity import LONGEST_REVIEW, polarity_of
+from app.web.documents import JSON, Document
+from app.web.models import Started, TaskState
+from app.web.request_id import current_request_id
+from app.web.services import ServicesOf
+from app.web.tasks import task_state
+from app.web.workflows import ID, started
+from app.workflows.document import step_document
+from app.workflows.live import LiveRun
+from app.workflows.run import outcome
+from tasks.polarity import score
+
+MOST_REVIEWS = 1000
+
+ReviewText = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_REVIEW, pattern=r"\S")]
+
+router = APIRouter(prefix="/polarities", tags=["polarity"])
+
+
+class Review(BaseModel):
+    """A review."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    review: ReviewText = Field(description="The text, in English.", examples=["A wonderful film, I loved it!"])
+
+
+class Reviews(BaseModel):
+    """Many reviews."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reviews: list[ReviewText] = Field(min_length=1, max_length=MOST_REVIEWS)
+
+
+class Scored(BaseModel):
+    """What a review says."""
+
+    polarity: float = Field(ge=-1, le=1, description="From -1, negative, to 1, positive; 0 without known words.")
+    language: str | None = Field(description="en where words are known; of other languages nothing is known.")
+    known_words: int = Field(ge=0, description="How many words, emoticons and emoji of the lexicon it has.")
+
+
+class SentTask(BaseModel):
+    """Where to look for the result of a task."""
+
+    id: str
+    url: str
+
+
+@router.post("/", summary="The polarity of a review, at once", response_model=Scored)
+async def score_now(review: Review) -> Response:
+    """How positive or negative a review in English is, by VADER."""
+    return JSON(asdict(await asyncio.to_thread(polarity_of, review.review)))
+
+
+@router.post("/task", summary="The polarity of a review, by a worker", status_code=202, response_model=SentTask)
+async def score_by_task(review: Review, services: ServicesOf) -> Response:
+    """Have a worker score a review; the answer says where its result will be."""
+    signature: Signature[dict[str, object]] = score.s(review.review)
+    task_id, headers = uuid(), {"request_id": current_request_id()}
+    await services.store.send(signature.set(task_id=task_id, headers=headers))
+    url = f"/polarities/task/{task_id}"
+    return JSON({"id": task_id, "url": url}, 202, {"Location": url})
+
+
+@router.post("/group", summary="The polarity of many reviews", status_code=202, response_model=Started)
+async def score_many(reviews: Reviews, services: ServicesOf) -> Response:
+    """Have workers score many reviews, as a group; it is a run, and can be looked at and watched as one."""
+    signature = group(score.s(review) for review in reviews.reviews)
+    return started(await services.starter.start_signature("polarity", signature, current_request_id()))
+
+
+@router.get("/task/{task_id}", summary="How the scoring of a review stands", response_model=TaskState)
+async def show_task(task_id: Annotated[str, Path(pattern=ID)], services: ServicesOf) -> Response:
+    """State, progress and result of a review, or of many: of a group, `done` of `total` reviews are scored."""
+    followed = await services.following.find(task_id)
+    return JSON(_group_state(followed.run) if followed else await task_state(services, task_id))
+
+
+def _group_state(run: LiveRun) -> Document:
+    root = step_document("0", run.root)
+    error = next((step.error for step in run.root.tasks() if step.error), None)
+    result = outcome(run.root) if run.root.succeeded else None
+    counts = {name: root[name] for name in ("state", "done", "total", "worker", "retries")}
+    return counts | {"id": run.id, "task": score.name, "result": result, "error": error or run.broken}
