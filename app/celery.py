@@ -18,6 +18,7 @@ TASK_MODULES = (
     "tasks.callbacks",
     "tasks.failing",
     "tasks.long_running",
+    "tasks.mail",
     "tasks.maintenance",
     "tasks.polarity",
     "tasks.report",

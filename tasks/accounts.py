@@ -22,7 +22,7 @@ def deposit(account: str, amount: int, key: str) -> int:
 
     Raises NoSharedStore where results are not in Redis or Valkey.
     """
-    store = _store()
+    store = shared_store()
     name = ACCOUNT_PREFIX + account
 
     def add(effect: Pipeline) -> None:
@@ -33,7 +33,8 @@ def deposit(account: str, amount: int, key: str) -> int:
     return int(store.get(name) or 0)
 
 
-def _store() -> Redis:
+def shared_store() -> Redis:
+    """The Redis or Valkey that keeps the results, for marks of what was done; raises NoSharedStore where none does."""
     client = getattr(app.backend, "client", None)
     if not isinstance(client, Redis):
         raise NoSharedStore(
