@@ -4,15 +4,27 @@ from typing import Any
 
 import celery
 from celery.exceptions import WorkerLostError
+from celery.utils.log import get_task_logger
 from celery.worker import request
 
 from app.queues import DELIVERY_LIMIT
+
+REQUEST_ID = "request_id"
+"""The header of a message that has the id of the web request it was sent for."""
+
+
+logger = get_task_logger(__name__)
 
 
 class Task(celery.Task[Any, Any]):
     """A task; `@app.task` makes them of this class."""
 
     Request = "app.task:Request"
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        """Say in the log which web request the task belongs to, if it does."""
+        if request_id := (self.request.headers or {}).get(REQUEST_ID):
+            logger.info("It belongs to the request %s.", request_id)
 
 
 class Request(request.Request):

@@ -4,13 +4,13 @@ import asyncio
 from dataclasses import asdict
 from typing import Annotated
 
-from celery import group, uuid
-from celery.canvas import Signature
+from celery import group
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
 from app.polarity import LONGEST_REVIEW, polarity_of
+from app.web.accepted import Accepted, send_task
 from app.web.documents import JSON, Document
 from app.web.models import Started, TaskState
 from app.web.request_id import current_request_id
@@ -53,27 +53,16 @@ class Scored(BaseModel):
     known_words: int = Field(ge=0, description="How many words, emoticons and emoji of the lexicon it has.")
 
 
-class SentTask(BaseModel):
-    """Where to look for the result of a task."""
-
-    id: str
-    url: str
-
-
 @router.post("/", summary="The polarity of a review, at once", response_model=Scored)
 async def score_now(review: Review) -> Response:
     """How positive or negative a review in English is, by VADER."""
     return JSON(asdict(await asyncio.to_thread(polarity_of, review.review)))
 
 
-@router.post("/task", summary="The polarity of a review, by a worker", status_code=202, response_model=SentTask)
+@router.post("/task", summary="The polarity of a review, by a worker", status_code=202, response_model=Accepted)
 async def score_by_task(review: Review, services: ServicesOf) -> Response:
     """Have a worker score a review; the answer says where its result will be."""
-    signature: Signature[dict[str, object]] = score.s(review.review)
-    task_id, headers = uuid(), {"request_id": current_request_id()}
-    await services.store.send(signature.set(task_id=task_id, headers=headers))
-    url = f"/polarities/task/{task_id}"
-    return JSON({"id": task_id, "url": url}, 202, {"Location": url})
+    return await send_task(services, score.s(review.review), "/polarities/task")
 
 
 @router.post("/group", summary="The polarity of many reviews", status_code=202, response_model=Started)

@@ -8,6 +8,7 @@ from celery import Celery
 from celery.canvas import Signature
 
 from app.sending import BrokerAway
+from app.task import REQUEST_ID
 from app.web.following import Followed, Following
 from app.web.liveness import Liveness
 from app.web.store import Store
@@ -40,7 +41,7 @@ class Starter:
         workflow = WORKFLOWS[name]
         workflow.check(parameters)
         signature = workflow.build(**parameters)
-        root = plan(signature, headers={"request_id": request_id})
+        root = plan(signature, headers={REQUEST_ID: request_id})
         followed = self._following.follow(LiveRun(name, root, workflow.expected_for(parameters)))
         run = followed.run
         if workflow.in_process:
@@ -56,7 +57,7 @@ class Starter:
 
     async def start_signature(self, name: str, signature: Signature[Any], request_id: str) -> LiveRun:
         """Start a workflow that is in no catalogue, and of which no certain result is expected."""
-        followed = self._following.follow(LiveRun(name, plan(signature, headers={"request_id": request_id}), None))
+        followed = self._following.follow(LiveRun(name, plan(signature, headers={REQUEST_ID: request_id}), None))
         await self._send(followed, signature)
         return followed.run
 

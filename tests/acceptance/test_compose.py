@@ -18,11 +18,12 @@ from tests.waiting import wait_until
 
 PROJECT = Path(__file__).parents[2]
 WORKERS = 3
-SERVICES = {"rabbitmq": 1, "valkey": 1, "worker": WORKERS, "beat": 1, "flower": 1}
+SERVICES = {"rabbitmq": 1, "valkey": 1, "worker": WORKERS, "beat": 1, "flower": 1, "web": 1}
 SECRETS = {
     "RABBITMQ_PASSWORD": "rabbit0secret",
     "VALKEY_PASSWORD": "valkey0secret",
     "FLOWER_BASIC_AUTH": "me:flower0secret",
+    "WEB_TOKEN": "0123456789abcdef",
 }
 SEND_AND_WAIT = "from tasks.arithmetic import add; print(add.delay(2, 3).get(timeout=20))"
 SEND_LONG = "from tasks.long_running import count; print(count.delay(20, 20.0).id)"

@@ -103,12 +103,12 @@ def test_a_python_that_does_not_fit_is_named(python3: str, sentence: str, tmp_pa
     assert len(run.stderr.splitlines()) == 1
 
 
-def test_the_procfile_runs_worker_beat_and_flower() -> None:
-    """`make up` starts what a Celery user would start by hand."""
+def test_the_procfile_runs_worker_beat_flower_and_web() -> None:
+    """`make up` starts what a Celery user would start by hand, and the web front."""
     processes = environ.parse_procfile((PROJECT / "Procfile").read_text()).processes
-    assert list(processes) == ["worker", "beat", "flower"]
-    for name, command in processes.items():
-        assert f"celery -A app {name}" in command
+    for name in ("worker", "beat", "flower"):
+        assert f"celery -A app {name}" in processes[name]
+    assert processes["web"] == "exec python -m app.web"
 
 
 def test_the_example_names_every_variable() -> None:
