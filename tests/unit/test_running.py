@@ -128,5 +128,5 @@ def test_the_example_holds_the_defaults() -> None:
 def test_compose_publishes_on_this_machine_only() -> None:
     """Nobody else on the network reaches a port of the containers."""
     published = re.findall(r'^ *ports: \["(.*)"\]$', COMPOSE, re.MULTILINE)
-    assert len(published) == COMPOSE.count("ports:") > 0
+    assert len(published) == COMPOSE.count(" ports:") > 0
     assert all(port.startswith("127.0.0.1:") for port in published)
