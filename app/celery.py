@@ -20,6 +20,7 @@ TASK_MODULES = (
     "tasks.long_running",
     "tasks.mail",
     "tasks.maintenance",
+    "tasks.pictures",
     "tasks.polarity",
     "tasks.report",
     "tasks.weather",
