@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Path
 from fastapi.sse import EventSourceResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 from starlette.responses import Response
 
 from app.web.documents import JSON
@@ -30,7 +30,7 @@ class Start(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    parameters: dict[str, int | float] = Field({}, description="Any of the workflow's parameters, by name.")
+    parameters: dict[str, StrictInt | StrictFloat] = Field({}, description="Any of the workflow's parameters, by name.")
 
 
 async def _followed(services: ServicesOf, run_id: Annotated[str, Path(pattern=ID)]) -> Followed:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from celery import Celery
-from celery.states import PENDING
+from celery.states import PENDING, READY_STATES
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -111,7 +111,8 @@ class OwnRecords:
     def __init__(self, app: Celery) -> None:
         self._backend: Any = app.backend
         self._runs: OrderedDict[str, Document] = OrderedDict()
-        self._tasks: OrderedDict[str, None] = OrderedDict()
+        self._tasks: OrderedDict[str, Mapping[str, Any] | None] = OrderedDict()
+        """The tasks that were sent, and what was last heard of each: over rpc:// a result comes only once."""
 
     def save(self, run: Document) -> None:
         """Keep the document of a run, in the place of an earlier one."""
@@ -129,7 +130,8 @@ class OwnRecords:
 
     def remember(self, task_ids: Iterable[str]) -> None:
         """Note that these tasks are about to be sent."""
-        self._tasks |= dict.fromkeys(task_ids)
+        for task_id in task_ids:
+            self._tasks.setdefault(task_id, None)
         while len(self._tasks) > MOST_TASKS_IN_MEMORY:
             self._tasks.popitem(last=False)
 
@@ -139,8 +141,15 @@ class OwnRecords:
 
     def metas(self, task_ids: Sequence[str]) -> Metas:
         """What has come back of the tasks that this thread has sent."""
-        metas = {task_id: self._backend.get_task_meta(task_id) for task_id in task_ids if task_id in self._tasks}
-        return {task_id: meta for task_id, meta in metas.items() if meta["status"] != PENDING}
+        for task_id in task_ids:
+            if task_id in self._tasks and not self._has_ended(task_id):
+                meta = self._backend.get_task_meta(task_id)
+                if meta["status"] != PENDING:
+                    self._tasks[task_id] = meta
+        return {task_id: meta for task_id in task_ids if (meta := self._tasks.get(task_id))}
+
+    def _has_ended(self, task_id: str) -> bool:
+        return (self._tasks[task_id] or {}).get("status") in READY_STATES
 
 
 def open_records(app: Celery, seconds: float) -> Records:
