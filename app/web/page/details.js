@@ -3,7 +3,7 @@
 import { element } from "./dom.js";
 import { call, duration, ROLES, stateOf, value } from "./format.js";
 import { title } from "./graph.js";
-import { overall, tally } from "./run.js";
+import { overall, tallyBox } from "./run.js";
 
 const LONGEST = 4000; // characters of a value
 
@@ -42,7 +42,7 @@ function ran(run, step) {
 }
 
 function ofMany(step, go) {
-  const counts = tally(step);
+  const counts = tallyBox(step);
   const failed = counts.firstFailed;
   return element(
     "div",

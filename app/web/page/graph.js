@@ -3,10 +3,10 @@
 import { setAttribute, setText, svg } from "./dom.js";
 import { call, duration, ROLES, short, stateOf, value } from "./format.js";
 import { CELL, layout } from "./layout.js";
-import { header, overall, tally } from "./run.js";
+import { header, overall, tally, tallyBox } from "./run.js";
 
 const MARGIN = 3; // the focus ring of what lies at the edge
-const LINE = 17; // characters of a node's first line, in a font of fixed width
+const LINE = 16; // characters of a node's first line, in a font of fixed width
 const MOVES = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
 
 export class Graph {
@@ -135,7 +135,7 @@ function keyOf(event) {
 /** What a screen reader says of a step. */
 function spoken(step, state) {
   if (step.kind !== "task") {
-    const counts = tally(step);
+    const counts = tallyBox(step);
     const failed = counts.failed ? `, ${counts.failed} failed` : "";
     return `${title(step)}: ${counts.done} of ${counts.total} done${failed}`;
   }
@@ -185,18 +185,12 @@ function boxParts(group, { width, height }) {
   const bar = svg("rect", { class: "bar", x: 0, y: 0, height: 3, width: 0 });
   group.append(svg("rect", { class: "frame", width, height, rx: 10 }), label, counted, bar);
   return (step) => {
-    const counts = header(step).map(tally);
-    const [done, total] = [sum(counts, "done"), sum(counts, "total")];
-    const failed = sum(counts, "failed");
+    const { done, total, failed } = tallyBox(step);
     setText(label, title(step));
     setText(counted, `${done}/${total}${failed && width > 250 ? `, ${failed} failed` : ""}`);
     setAttribute(bar, "width", total ? ((width - 20) * done) / total : 0);
     setAttribute(bar, "x", 10);
   };
-}
-
-function sum(counts, name) {
-  return counts.reduce((total, each) => total + each[name], 0);
 }
 
 function cellParts(group) {

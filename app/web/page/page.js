@@ -37,7 +37,8 @@ function showRun() {
 }
 
 function started(id) {
-  location.hash = `run=${encodeURIComponent(id)}`;
+  history.pushState(null, "", `#run=${encodeURIComponent(id)}`);
+  showRun();
   byId("run-name").focus(); // which scrolls there, too
 }
 

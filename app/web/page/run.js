@@ -96,6 +96,11 @@ function add(step, counts) {
   for (const child of step.children) add(child, counts);
 }
 
+/** The same for what a box of the graph stands for: of a chord, its header. */
+export function tallyBox(step) {
+  return tally({ ...step, children: step.kind === "chain" ? step.children : header(step) });
+}
+
 /** The state of a step; that of a chain, group or chord follows from its tasks. */
 export function overall(step) {
   if (step.kind === "task") return step.state;

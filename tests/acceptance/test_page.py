@@ -1,0 +1,293 @@
+"""The page in a real browser, over a real web front, broker and worker."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.services.browser import browser
+from tests.services.celery import PROJECT, Worker
+from tests.services.web import WebFront
+
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+PAGE = PROJECT / "app" / "web" / "page"
+LIMIT_MS = 20_000
+MINUS = "\N{MINUS SIGN}"
+SLOT = timedelta(minutes=20)
+
+# When the cells of a large chord are there, in milliseconds since the page was asked for.
+DRAWN_AT = """
+    const seen = new MutationObserver(() => {
+        if (document.querySelectorAll(".cell").length < 500) return;
+        seen.disconnect();
+        requestAnimationFrame(() => setTimeout(() => document.documentElement.setAttribute("data-drawn", performance.now())));
+    });
+    seen.observe(document, { childList: true, subtree: true });
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The embedded broker, and a weather file with a gap of three hours."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "weather").mkdir()
+    (folder / "weather" / "observations.jsonl").write_text("".join(_rows()))
+    return {"DATA_DIR": str(folder), "WEATHER_PLACES": "Moscow=55.7558,37.6173"}
+
+
+@pytest.fixture(scope="module")
+def web(settings: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFront]:
+    """The web front; a test that stops it starts it again."""
+    with WebFront(tmp_path_factory.mktemp("web"), settings) as front:
+        yield front
+
+
+@pytest.fixture(scope="module")
+def worker(web: WebFront, settings: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """One worker; a test that kills it starts it again."""
+    process = Worker(tmp_path_factory.mktemp("worker"), settings)
+    try:
+        yield process.start()
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests."""
+    expect.set_options(timeout=LIMIT_MS)
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def page(chromium: Browser, web: WebFront, worker: Worker) -> Iterator[Page]:
+    """The page in a window of its own; a script that fails in it fails the test."""
+    with chromium.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce") as context:
+        shown = context.new_page()
+        failures: list[str] = []
+        shown.on("pageerror", lambda error: failures.append(str(error)))
+        shown.goto(web.url)
+        yield shown
+    assert failures == []
+
+
+def test_a_workflow_is_started_and_each_step_seen_to_its_end(page: Page) -> None:
+    """A chord of chains inside a chain: every step with its result, as a screen reader is told of it."""
+    start(page, "nested")
+    expect(state(page)).to_contain_text("succeeded")
+    expect(graph(page)).to_match_aria_snapshot("""
+        - tree:
+          - 'treeitem "add(1, 1): succeeded, result 2"'
+          - 'treeitem "chord of 2: 4 of 4 done"'
+          - 'treeitem "add(2, 1): succeeded, result 3"'
+          - 'treeitem "mul(3, 2): succeeded, result 6"'
+          - 'treeitem "add(2, 2): succeeded, result 4"'
+          - 'treeitem "mul(4, 3): succeeded, result 12"'
+          - 'treeitem "xsum([6, 12]): succeeded, result 18"'
+          - 'treeitem "mul(18, 10): succeeded, result 180"'
+    """)
+    expect(page.get_by_text("It gave 180, as it must.")).to_be_visible()
+    expect(page.get_by_role("link", name="succeeded: nested")).to_have_attribute("aria-current", "true")
+
+
+def test_a_step_that_failed_shows_its_reason(page: Page) -> None:
+    """The task, the body that did not run because of it, and the callback that was told."""
+    start(page, "chord_error")
+    expect(state(page)).to_contain_text("succeeded")  # failing is what it must do
+    step(page, "broken_task()").hover()
+    expect(details(page)).to_contain_text("ReasonRuntimeError('failed')")
+    step(page, "then xsum()").click()
+    expect(details(page)).to_contain_text('ReasonChordError("Dependency')
+    expect(step(page, "on error on_task_error()")).to_have_accessible_name(re.compile("succeeded, .*ERROR IN TASK"))
+
+
+def test_a_reload_in_the_middle_loses_nothing(page: Page) -> None:
+    """The address has the run in it: the same steps are there again, and go on to their end."""
+    start(page, "progress")
+    expect(step(page, "count(40, 2)")).to_have_accessible_name(re.compile(r"running, [1-9]\d* of 40"))
+    page.reload()
+    expect(step(page, "count(40, 2)")).to_have_accessible_name(re.compile(r"running, [1-9]\d* of 40"))
+    expect(state(page)).to_contain_text("succeeded")
+    expect(step(page, "count(40, 2)")).to_have_accessible_name(re.compile("succeeded.*result 40"))
+
+
+def test_a_worker_that_is_killed_in_the_middle_is_no_end(page: Page, worker: Worker) -> None:
+    """Another one takes the step over, and the page, which was never reloaded, sees it finish."""
+    start(page, "progress")
+    expect(step(page, "count(40, 2)")).to_have_accessible_name(re.compile(r"running, [1-9]\d* of 40"))
+    worker.kill()
+    worker.start()
+    expect(state(page)).to_contain_text("succeeded")
+    expect(page.get_by_text("It gave 40, as it must.")).to_be_visible()
+
+
+def test_a_web_front_that_comes_back_is_found_again(page: Page, web: WebFront) -> None:
+    """Meanwhile the page says that it is offline, at the top and at the run; nobody reloads it."""
+    start(page, "progress")
+    expect(step(page, "count(40, 2)")).to_have_accessible_name(re.compile(r"running, [1-9]\d* of 40"))
+    web.kill()
+    expect(page.locator("#connection")).to_contain_text("Offline")
+    expect(page.locator("#health-line")).to_contain_text("Offline")
+    web.start()
+    expect(page.locator("#connection")).to_be_hidden()
+    expect(page.locator("#health-line")).not_to_contain_text("Offline")
+    expect(state(page)).to_contain_text("succeeded")
+    expect(page.get_by_text("It gave 40, as it must.")).to_be_visible()
+
+
+def test_what_was_revoked_does_not_start(page: Page) -> None:
+    """A large group is called off with a button: what has not begun by then never does, and the page says so."""
+    start(page, "group", size=1000)
+    page.get_by_role("button", name="Revoke").click()
+    expect(state(page)).to_contain_text("revoked")
+    expect(page.get_by_text("It was revoked")).to_be_visible()
+
+
+def test_everything_works_by_keyboard(page: Page) -> None:
+    """A workflow is found and started with Tab and Enter, its steps with Tab and the arrow keys; the focus is seen."""
+    press_until(page, "Tab", "Start nested")
+    page.keyboard.press("Enter")
+    expect(page.locator("#run-name")).to_be_focused()
+    expect(state(page)).to_contain_text("succeeded")
+    press_until(page, "Tab", "add(1, 1): succeeded, result 2")
+    expect(details(page)).to_contain_text("add(1, 1)")
+    for key, name in (
+        ("ArrowDown", "chord of 2: 4 of 4 done"),
+        ("ArrowRight", "add(2, 1): succeeded, result 3"),
+        ("ArrowLeft", "chord of 2: 4 of 4 done"),
+        ("End", "mul(18, 10): succeeded, result 180"),
+        ("Home", "add(1, 1): succeeded, result 2"),
+    ):
+        page.keyboard.press(key)
+        expect(page.locator("[role=treeitem]:focus-visible")).to_have_accessible_name(name)
+    page.keyboard.press("Tab")
+    assert not page.evaluate("document.activeElement.matches('[role=treeitem]')"), "the graph is one stop of Tab"
+
+
+@pytest.mark.timeout(90)
+def test_a_chord_of_500_steps_is_drawn_within_a_second(page: Page) -> None:
+    """From the moment at which the page is asked for; at the best of three times, since other tests run beside it."""
+    start(page, "chord", size=500)
+    expect(page.locator("#run-counts")).to_contain_text("501 of 501 steps done", timeout=60_000)
+    expect(page.locator(".cell[data-look=succeeded]")).to_have_count(500)
+    page.context.add_init_script(DRAWN_AT)
+    times = []
+    for _ in range(3):
+        page.reload()
+        expect(page.locator("html")).to_have_attribute("data-drawn", re.compile("."))
+        times.append(float(page.locator("html").get_attribute("data-drawn") or "inf"))
+    assert min(times) < 1000, times
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_it_is_readable(page: Page, width: int, scheme: str, tmp_path: Path) -> None:
+    """On a phone and on a screen, light and dark: nothing is cut off to the right, and no text is too pale."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+    start(page, "chord_error")
+    expect(state(page)).to_contain_text("succeeded")
+    expect(page.locator(".place")).to_be_visible()
+    step(page, "broken_task()").click()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
+    assert page.evaluate(CONTRAST) == []
+    page.screenshot(path=tmp_path / f"{width}-{scheme}.png", full_page=True)
+
+
+def test_the_weather_shows_its_gaps(page: Page) -> None:
+    """The place now, and over time with the hours that are missing, in a picture and in words."""
+    place = page.locator(".place", has_text="Moscow")
+    expect(place).to_contain_text(f"{MINUS}1.5 °C")
+    expect(place).to_contain_text("3.4 m/s from SW")
+    expect(
+        place.get_by_role("img", name=f"Temperature: from {MINUS}1.5 °C to 5.0 °C, last {MINUS}1.5 °C; 1 gap")
+    ).to_be_visible()
+    expect(place.locator(".gap").first).to_be_visible()
+    page.get_by_role("combobox", name="Last").select_option("168")
+    expect(place.get_by_role("img", name="2 gaps without data").first).to_be_visible()  # nothing was kept before
+
+
+def test_it_asks_nobody_else_and_no_data_become_markup(page: Page, web: WebFront) -> None:
+    """Everything comes from the web front itself, and no script writes HTML."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload(wait_until="load")
+    expect(page.locator(".place")).to_be_visible()
+    assert {url for url in asked if not url.startswith(web.url)} == set()
+    scripts = "".join(path.read_text() for path in PAGE.glob("*.js"))
+    assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", scripts) == []
+    assert re.findall(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", (PAGE / "index.html").read_text()) == []
+
+
+def start(page: Page, name: str, **parameters: int) -> None:
+    """Start a workflow as a person does."""
+    form = page.get_by_role("form", name=name, exact=True)
+    for parameter, value in parameters.items():
+        form.get_by_label(parameter).fill(str(value))
+    form.get_by_role("button", name=f"Start {name}").click()
+
+
+def state(page: Page) -> Locator:
+    """Where the page says how the run stands."""
+    return page.locator("#run-state")
+
+
+def graph(page: Page) -> Locator:
+    """The drawn workflow."""
+    return page.get_by_role("tree")
+
+
+def step(page: Page, call: str) -> Locator:
+    """A step of the graph, by what a screen reader says of it first."""
+    return graph(page).get_by_role("treeitem", name=re.compile(f"^{re.escape(call)}:"))
+
+
+def details(page: Page) -> Locator:
+    """The panel that tells all of one step."""
+    return page.locator("#details")
+
+
+def press_until(page: Page, key: str, name: str) -> None:
+    """Press `key` until what is called `name` has the focus."""
+    for _ in range(60):
+        page.keyboard.press(key)
+        if page.evaluate("document.activeElement.ariaLabel") == name:
+            return
+    pytest.fail(f"{key} never comes to {name!r}.")
+
+
+def _rows() -> Iterator[str]:
+    """Two days of the weather file, with three hours missing; the last row is a frost."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    last = now - timedelta(minutes=now.minute % 20)
+    for back in range(6 * 24, -1, -1):
+        observed_at = last - back * SLOT
+        if not 30 < back < 40:
+            yield json.dumps(_row(observed_at, -1.5 if back == 0 else back % 6)) + "\n"
+
+
+def _row(observed_at: datetime, temperature: float) -> dict[str, object]:
+    time = observed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "schema": 1,
+        "place": "Moscow",
+        "latitude": 55.7558,
+        "longitude": 37.6173,
+        "observed_at": time,
+        "fetched_at": time,
+        "provider": "open-meteo",
+        "kind": "model",
+        "temperature_c": temperature,
+        "humidity_percent": 87,
+        "pressure_hpa": 1012.3,
+        "wind_speed_ms": 3.4,
+        "wind_direction_deg": 220,
+        "precipitation_mm": 0.0,
+        "weather_code": 3,
+        "backfilled": False,
+    }
