@@ -10,6 +10,9 @@ COLLECT_MINUTES = (1, 21, 41)
 SETTLE_CHORDS_SECONDS = 30.0
 """How often chords that have stopped are looked for."""
 
+SETTLE_DEAD_LETTERS_SECONDS = 30.0
+"""How often what RabbitMQ has given up is looked at; without any, that costs it one question."""
+
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "collect-weather": {
         "task": "tasks.weather.collect",
@@ -21,5 +24,10 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "tasks.maintenance.settle_chords",
         "schedule": SETTLE_CHORDS_SECONDS,
         "options": {"expires": SETTLE_CHORDS_SECONDS},
+    },
+    "settle-dead-letters": {
+        "task": "tasks.maintenance.settle_dead_letters",
+        "schedule": SETTLE_DEAD_LETTERS_SECONDS,
+        "options": {"expires": SETTLE_DEAD_LETTERS_SECONDS},
     },
 }

@@ -11,8 +11,7 @@ from celery.states import READY_STATES
 from kombu import Connection, Consumer, Queue
 
 from app.connections import broker_connection, result_store
-
-CANARY = "tasks.maintenance.canary"
+from app.queues import CANARY
 
 Wait = Callable[[float], str | None]
 """Waits until a moment of the monotonic clock; returns the state in which the task has ended, None when it has not."""

@@ -3,25 +3,51 @@
 from typing import Any
 
 from celery.app import amqp
-from kombu import Exchange, Queue
+from kombu import Exchange, Queue, binding
 
 DEFAULT_QUEUE = "celery"
 EXCHANGE = "weatherbeat"
 DEAD_LETTERS = "weatherbeat.dead_letters"
+CANARY = "tasks.maintenance.canary"
+"""The task that shows whether a worker works."""
 DELIVERY_LIMIT = 5
 """How often a task may come back to its queue: whoever killed its worker so often will do it again."""
 
 DEAD_LETTER_QUEUE = Queue(
-    DEAD_LETTERS, Exchange(DEAD_LETTERS, type="fanout"), queue_arguments={"x-queue-type": "quorum"}
+    DEAD_LETTERS,
+    Exchange(DEAD_LETTERS, type="fanout"),
+    queue_arguments={
+        "x-queue-type": "quorum",
+        # To look at a dead letter is a delivery, too, and RabbitMQ 4 drops a message after twenty by default.
+        "x-delivery-limit": 1_000_000_000,
+    },
+)
+
+SORTING = "weatherbeat.sorting"
+SORTING_EXCHANGE = Exchange(SORTING, type="headers", arguments={"alternate-exchange": DEAD_LETTERS})
+"""Where the broker sends what it has given up on: dead letters, unless a binding says that nobody needs it."""
+
+UNNEEDED = "weatherbeat.unneeded"
+UNNEEDED_QUEUE = Queue(
+    UNNEEDED,
+    bindings=[
+        binding(SORTING_EXCHANGE, arguments={"x-match": "all-with-x", "x-first-death-reason": "expired", **header})
+        # What beat sends is overtaken by what it sends next, and nobody waits for a canary that is late. Without a
+        # worker, these would become thousands of dead letters a day.
+        for header in ({"celery_beat_task": True}, {"task": CANARY})
+    ],
+    queue_arguments={"x-queue-type": "quorum", "x-message-ttl": 0},
 )
 
 
 class TaskQueue(Queue):
-    """A queue of tasks; whoever declares it declares the queue of dead letters first, so that none is dropped."""
+    """A queue of tasks; whoever declares it declares first where its dead letters go, so that none is dropped."""
 
     def declare(self, nowait: bool = False, channel: Any = None) -> str:
-        """Declare the queue of dead letters, then this one with its exchange."""
-        DEAD_LETTER_QUEUE(channel or self.channel).declare(nowait=nowait)
+        """Declare the queue of dead letters and what leads there, then this one with its exchange."""
+        channel = channel or self.channel
+        for queue in (DEAD_LETTER_QUEUE, UNNEEDED_QUEUE):
+            queue(channel).declare(nowait=nowait)
         return str(super().declare(nowait=nowait, channel=channel))
 
 
@@ -35,7 +61,7 @@ def task_queue(name: str) -> TaskQueue:
         queue_arguments={
             "x-queue-type": "quorum",
             "x-delivery-limit": DELIVERY_LIMIT,  # RabbitMQ 3 has none by default
-            "x-dead-letter-exchange": DEAD_LETTERS,
+            "x-dead-letter-exchange": SORTING,
             "x-dead-letter-strategy": "at-least-once",  # by default a dead letter may be lost on its way
             "x-overflow": "reject-publish",  # which that strategy demands
         },

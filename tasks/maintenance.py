@@ -3,6 +3,7 @@
 from celery.utils.log import get_task_logger
 
 from app.celery import app
+from app.dead_letters import settling as dead_letters
 from app.results.watchdog import settle_stopped_chords
 
 logger = get_task_logger(__name__)
@@ -18,3 +19,10 @@ def settle_chords() -> None:
 @app.task
 def canary() -> None:
     """Do nothing; that it was done shows that a worker works."""
+
+
+@app.task(ignore_result=True)
+def settle_dead_letters() -> None:
+    """Tell whoever waits for tasks that RabbitMQ has given up, and send innocent ones again."""
+    for sentence in dead_letters.settle_dead_letters(app):
+        logger.warning("%s", sentence)

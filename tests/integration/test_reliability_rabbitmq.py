@@ -11,7 +11,7 @@ from amqp.exceptions import ChannelError
 from celery import Celery
 from celery.exceptions import WorkerLostError
 
-from app.queues import DEAD_LETTERS, DEFAULT_QUEUE, DELIVERY_LIMIT
+from app.queues import DEAD_LETTERS, DEFAULT_QUEUE, DELIVERY_LIMIT, SORTING, UNNEEDED
 from tasks.arithmetic import add
 from tests.services.celery import Worker
 from tests.services.rabbitmq import VirtualHost
@@ -43,13 +43,13 @@ def test_the_queues_are_replicated_limited_and_keep_what_fails(app: Celery, vhos
     add.delay(1, 1)
     add.apply_async((1, 1), queue="another")
     queues = vhost.queues()
-    assert queues.keys() == {DEFAULT_QUEUE, DEAD_LETTERS, "another"}
+    assert queues.keys() == {DEFAULT_QUEUE, DEAD_LETTERS, UNNEEDED, "another"}
     assert {queue["type"] for queue in queues.values()} == {"quorum"}
     for name in (DEFAULT_QUEUE, "another"):
         arguments: Any = queues[name]["arguments"]
         assert arguments["x-delivery-limit"] == DELIVERY_LIMIT
         assert (arguments["x-dead-letter-exchange"], arguments["x-dead-letter-strategy"]) == (
-            DEAD_LETTERS,
+            SORTING,
             "at-least-once",
         )
     assert DEAD_LETTERS not in app.amqp.queues

@@ -1,0 +1,1 @@
+"""Dead letters: the messages that RabbitMQ has given up on, read, settled, sent again or discarded."""
