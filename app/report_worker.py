@@ -45,7 +45,14 @@ class ReportServer(RpcServer):
 
     async def start(self) -> None:
         """Begin to answer, when all processes are ready to draw and RabbitMQ is there, however long that takes."""
-        await self._processes.warm_up()
+        try:
+            await self._processes.warm_up()
+            await self._start_when_there()
+        except BaseException:
+            await self._processes.close()
+            raise
+
+    async def _start_when_there(self) -> None:
         said = ""
         while True:
             try:
@@ -61,7 +68,7 @@ class ReportServer(RpcServer):
     async def stop(self) -> None:
         """Take no more orders, finish those that are being worked on, and end the processes."""
         await super().stop()
-        self._processes.close()
+        await self._processes.close()
 
     async def handler(self, data: Any) -> bytes | dict[str, str]:
         """Make the report; raises ValueError for what is no order, ReportError when it cannot be made."""

@@ -42,9 +42,9 @@ class Processes:
         """Start all processes and let them load what they need, so that the first report is not the slow one."""
         await asyncio.gather(*(self.run(_load) for _ in range(self.count)))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the processes when they have done what they do."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
 
 
 def _new_pool(count: int) -> ProcessPoolExecutor:
