@@ -2,12 +2,19 @@
 
 import asyncio
 import time
+from typing import Any
+from urllib.parse import urlsplit
 
+from celery import Celery
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from app.connections import broker_connection
 from app.health import Check, check_health
+from app.queues import DEAD_LETTERS
+from app.sending import FAILURES
+from app.settings import AMQP_SCHEMES
 from app.web.documents import JSON
 from app.web.problems import problem
 from app.web.services import ServicesOf
@@ -48,29 +55,30 @@ class Checkup:
     """What was found last; one look at a time, whoever asks."""
 
     def __init__(self) -> None:
-        self._checks: list[Check] = []
+        self._found: tuple[list[Check], int | None] = [], None
         self._looked = -FRESH_SECONDS
         self._lock = asyncio.Lock()
 
-    async def checks(self) -> list[Check]:
-        """What is known, or found now."""
+    async def look(self, celery: Celery) -> tuple[list[Check], int | None]:
+        """Every check, and the number of dead letters."""
         async with self._lock:
             if time.monotonic() - self._looked > FRESH_SECONDS:
-                self._checks = await asyncio.to_thread(check_health, LIMIT)
+                checks = asyncio.to_thread(check_health, LIMIT)
+                self._found = await asyncio.gather(checks, _dead_letters(celery))
                 self._looked = time.monotonic()
-        return self._checks
+        return self._found
 
 
 _checkup = Checkup()
 
 
 @router.get("/api/health", summary="Whether everything works", response_model=Health)
-async def health() -> Response:
+async def health(services: ServicesOf) -> Response:
     """Every check with a sentence, within two seconds, whatever is broken."""
-    checks, flower = await asyncio.gather(_checkup.checks(), _flower())
+    (checks, dead_letters), flower = await asyncio.gather(_checkup.look(services.celery), _flower())
     entries = [{"name": check.name, "ok": check.ok, "sentence": check.sentence} for check in checks]
     is_well = all(check.ok for check in checks)
-    return JSON({"ok": is_well, "checks": entries, "dead_letters": None, "flower": flower})
+    return JSON({"ok": is_well, "checks": entries, "dead_letters": dead_letters, "flower": flower})
 
 
 @router.get("/healthz", summary="Whether this process can do its work", response_model=Alive)
@@ -88,3 +96,19 @@ async def _flower() -> str | None:
         return None
     writer.close()
     return f"http://127.0.0.1:{FLOWER_PORT}"
+
+
+async def _dead_letters(celery: Celery) -> int | None:
+    """How many there are; None where nobody counts them, or the broker does not tell in time."""
+    if urlsplit(celery.conf.broker_read_url).scheme not in AMQP_SCHEMES:
+        return None
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(_count_dead_letters, celery), LIMIT)
+    except (TimeoutError, *FAILURES):
+        return None
+
+
+def _count_dead_letters(celery: Celery) -> int:
+    with broker_connection(celery, LIMIT) as connection:
+        channel: Any = connection.default_channel
+        return int(channel.queue_declare(DEAD_LETTERS, passive=True).message_count)

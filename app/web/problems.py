@@ -50,8 +50,8 @@ def install(app: FastAPI) -> None:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it was registered for
-    detail = _SENTENCES.get(error.status_code, error.detail) if _is_phrase(error) else error.detail
-    return problem(error.status_code, detail, dict(error.headers or {}))
+    sentence = _SENTENCES.get(error.status_code, error.detail) if _is_phrase(error) else error.detail
+    return problem(error.status_code, f"{sentence.removesuffix('.')}.", dict(error.headers or {}))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from tests.services.process import LocalProcess
 
 
 class WebFront(LocalProcess):
-    """The web front on a port of 127.0.0.1, which it keeps over restarts; ready when it serves its page."""
+    """The web front on a port of 127.0.0.1, which it keeps over restarts; ready when it serves its login form."""
 
     def __init__(self, directory: Path, settings: Mapping[str, str]) -> None:
         """Prepare it; `settings` are the project's environment variables, `DATA_DIR` among them."""
@@ -29,6 +29,6 @@ class WebFront(LocalProcess):
 
     def is_ready(self) -> bool:
         try:
-            return requests.get(self.url, timeout=1).ok
+            return requests.get(f"{self.url}/login", timeout=1).ok
         except requests.RequestException:
             return False
