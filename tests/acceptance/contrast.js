@@ -29,7 +29,11 @@
     return (Math.max(...lights) + 0.05) / (Math.min(...lights) + 0.05);
   };
   return [...document.querySelectorAll("body *")]
-    .filter((node) => node.checkVisibility() && [...node.childNodes].some((child) => child.nodeType === Node.TEXT_NODE && child.data.trim()))
+    .filter(
+      (node) =>
+        node.checkVisibility() &&
+        [...node.childNodes].some((child) => child.nodeType === Node.TEXT_NODE && child.data.trim()),
+    )
     .filter((node) => contrast(node) < 4.5)
     .map((node) => `${node.textContent.trim().slice(0, 40)} (${contrast(node).toFixed(2)})`);
 };

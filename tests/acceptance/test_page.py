@@ -24,7 +24,8 @@ DRAWN_AT = """
     const seen = new MutationObserver(() => {
         if (document.querySelectorAll(".cell").length < 500) return;
         seen.disconnect();
-        requestAnimationFrame(() => setTimeout(() => document.documentElement.setAttribute("data-drawn", performance.now())));
+        const note = () => document.documentElement.setAttribute("data-drawn", performance.now());
+        requestAnimationFrame(() => setTimeout(note));
     });
     seen.observe(document, { childList: true, subtree: true });
 """

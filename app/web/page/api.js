@@ -36,5 +36,8 @@ export async function refusal(response) {
   if (response.status === 401) location.reload(); // the server shows its login form instead of the page
   const problem = await response.json().catch(() => ({}));
   const sentence = problem.detail ?? problem.title ?? `The web server answered ${response.status}.`;
-  return new Refused(typeof sentence === "string" ? sentence : "The web server refused what it was sent.", response.status);
+  return new Refused(
+    typeof sentence === "string" ? sentence : "The web server refused what it was sent.",
+    response.status,
+  );
 }

@@ -27,11 +27,24 @@ export function chart({ name, unit, digits, bars }, times, values, from, to, wid
   const x = (time) => EDGE.left + ((time - from) / (to - from)) * (width - EDGE.left - EDGE.right);
   const y = (value) => HEIGHT - EDGE.bottom - ((value - low) / (high - low)) * (HEIGHT - EDGE.top - EDGE.bottom);
   const missing = gaps(times, from, to);
-  const points = times.map((time, index) => ({ time, value: values[index], x: x(time), y: values[index] === null ? null : y(values[index]) }));
+  const points = times.map((time, index) => ({
+    time,
+    value: values[index],
+    x: x(time),
+    y: values[index] === null ? null : y(values[index]),
+  }));
   return svg(
     "svg",
     { class: "chart", role: "img", width, height: HEIGHT, "aria-label": spoken(name, unit, digits, known, missing) },
-    missing.map(([start, end]) => svg("rect", { class: "gap", x: x(start), y: EDGE.top, width: x(end) - x(start), height: HEIGHT - EDGE.top - EDGE.bottom })),
+    missing.map(([start, end]) =>
+      svg("rect", {
+        class: "gap",
+        x: x(start),
+        y: EDGE.top,
+        width: x(end) - x(start),
+        height: HEIGHT - EDGE.top - EDGE.bottom,
+      }),
+    ),
     [low, (low + high) / 2, high].map((value) => level(value, y(value), digits, width)),
     hours(from, to, width).map((time) => moment(time, x(time))),
     bars ? barsOf(points, y(low), x) : svg("path", { class: "curve", d: curve(points) }),
@@ -59,7 +72,8 @@ function curve(points) {
   let path = "";
   let before = null;
   for (const point of points) {
-    if (point.y !== null) path += `${before && point.time - before.time <= 2.5 * SLOT ? "L" : "M"}${point.x.toFixed(1)} ${point.y.toFixed(1)}`;
+    if (point.y !== null)
+      path += `${before && point.time - before.time <= 2.5 * SLOT ? "L" : "M"}${point.x.toFixed(1)} ${point.y.toFixed(1)}`;
     before = point.y === null ? null : point;
   }
   return path;
@@ -68,19 +82,39 @@ function curve(points) {
 function barsOf(points, bottom, x) {
   return points
     .filter((point) => point.value)
-    .map((point) => svg("rect", { class: "rain", x: x(point.time - SLOT), y: point.y, width: Math.max(1, x(point.time) - x(point.time - SLOT)), height: bottom - point.y }));
+    .map((point) =>
+      svg("rect", {
+        class: "rain",
+        x: x(point.time - SLOT),
+        y: point.y,
+        width: Math.max(1, x(point.time) - x(point.time - SLOT)),
+        height: bottom - point.y,
+      }),
+    );
 }
 
 function level(value, y, digits, width) {
   const words = value.toFixed(Number.isInteger(value) ? 0 : digits).replace("-", "−");
-  return svg("g", { class: "tick" }, svg("path", { d: `M${EDGE.left} ${y}H${width - EDGE.right}` }), svg("text", { x: EDGE.left - 5, y: y + 4, "text-anchor": "end" }, words));
+  return svg(
+    "g",
+    { class: "tick" },
+    svg("path", { d: `M${EDGE.left} ${y}H${width - EDGE.right}` }),
+    svg("text", { x: EDGE.left - 5, y: y + 4, "text-anchor": "end" }, words),
+  );
 }
 
 function moment(time, x) {
   const date = new Date(time * 1000);
   const midnight = date.getHours() === 0;
-  const words = midnight ? `${DAYS[date.getDay()]} ${date.getDate()}` : `${String(date.getHours()).padStart(2, "0")}:00`;
-  return svg("g", { class: "tick" }, svg("path", { d: `M${x} ${EDGE.top}V${HEIGHT - EDGE.bottom}` }), svg("text", { x, y: HEIGHT - 6, "text-anchor": "middle" }, words));
+  const words = midnight
+    ? `${DAYS[date.getDay()]} ${date.getDate()}`
+    : `${String(date.getHours()).padStart(2, "0")}:00`;
+  return svg(
+    "g",
+    { class: "tick" },
+    svg("path", { d: `M${x} ${EDGE.top}V${HEIGHT - EDGE.bottom}` }),
+    svg("text", { x, y: HEIGHT - 6, "text-anchor": "middle" }, words),
+  );
 }
 
 /** Full hours by the reader's clock, as many as there is room to name. */

@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { call, duration, ROLES, stateOf, value } from "./format.js";
-import { title } from "./graph.js";
+import { title } from "./shapes.js";
 import { overall, tallyBox } from "./run.js";
 
 const LONGEST = 4000; // characters of a value
@@ -13,7 +13,12 @@ export function details(run, step, go) {
   const name = step.kind === "task" ? `${ROLES[step.role]} ${call(step)}`.trim() : title(step);
   return [
     element("h4", {}, name),
-    element("p", { class: "state", "data-look": state.look }, element("span", { "aria-hidden": "true" }, state.glyph), ` ${state.word}`),
+    element(
+      "p",
+      { class: "state", "data-look": state.look },
+      element("span", { "aria-hidden": "true" }, state.glyph),
+      ` ${state.word}`,
+    ),
     step.kind === "task" ? ofTask(run, step) : ofMany(step, go),
   ];
 }
@@ -25,10 +30,17 @@ function ofTask(run, step) {
     ["Reason", step.error, "failed"],
     ["Result", step.state === "SUCCESS" ? value(step.result, LONGEST) : null, "value"],
     ["Progress", step.total ? `${step.done} of ${step.total}` : null],
-    ["Arguments", step.args?.length ? step.args.map((argument) => value(argument, LONGEST)).join(", ") : "none", "value"],
+    [
+      "Arguments",
+      step.args?.length ? step.args.map((argument) => value(argument, LONGEST)).join(", ") : "none",
+      "value",
+    ],
     ["Started", step.started === null ? null : clock(step.started)],
     ["Ran", ran(run, step)],
-    ["Waited", waited === null ? null : `${duration(waited)}${whom ? ` after ${call(whom)}` : " to be taken by a worker"}`],
+    [
+      "Waited",
+      waited === null ? null : `${duration(waited)}${whom ? ` after ${call(whom)}` : " to be taken by a worker"}`,
+    ],
     ["Retries", step.retries || null],
     ["Worker", step.worker],
     ["Task", step.name],
@@ -38,7 +50,9 @@ function ofTask(run, step) {
 
 function ran(run, step) {
   if (step.started === null) return null;
-  return step.ended === null ? `${duration(Math.max(0, run.now - step.started))} so far` : duration(Math.max(0, step.ended - step.started));
+  return step.ended === null
+    ? `${duration(Math.max(0, run.now - step.started))} so far`
+    : duration(Math.max(0, step.ended - step.started));
 }
 
 function ofMany(step, go) {
@@ -55,15 +69,26 @@ function ofMany(step, go) {
       ["Revoked", counts.revoked || null],
       ["Reason", failed?.error ?? null, "failed"],
     ]),
-    failed ? element("button", { type: "button", click: () => go(failed.key) }, `Go to ${call(failed)}, which failed`) : null,
+    failed
+      ? element("button", { type: "button", click: () => go(failed.key) }, `Go to ${call(failed)}, which failed`)
+      : null,
   );
 }
 
 function list(pairs) {
   const given = pairs.filter(([, text]) => text !== null && text !== undefined);
-  return element("dl", {}, given.flatMap(([term, text, look]) => [element("dt", {}, term), element("dd", { class: look }, String(text))]));
+  return element(
+    "dl",
+    {},
+    given.flatMap(([term, text, look]) => [element("dt", {}, term), element("dd", { class: look }, String(text))]),
+  );
 }
 
 function clock(time) {
-  return new Date(time * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+  return new Date(time * 1000).toLocaleTimeString("en-GB", {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    fractionalSecondDigits: 3,
+  });
 }

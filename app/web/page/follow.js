@@ -27,7 +27,9 @@ export class RunView {
     this.#workflow = workflow;
     this.#report = report;
     this.graph = new Graph(byId("graph"), (key) => this.#point(key));
-    this.timeline = new Timeline(byId("timeline"), byId("timeline-caption"), (key, tapped) => this.#pointInTime(key, tapped));
+    this.timeline = new Timeline(byId("timeline"), byId("timeline-caption"), (key, tapped) =>
+      this.#pointInTime(key, tapped),
+    );
     byId("revoke").addEventListener("click", () => this.#revoke());
     byId("details-close").addEventListener("click", () => this.#point(null));
   }
@@ -127,7 +129,8 @@ export class RunView {
     if (!run) return;
     this.graph.refresh(this.#changed);
     this.timeline.draw(run);
-    if (this.#shown === null || this.#changed.has(this.#shown) || run.steps.get(this.#shown).kind !== "task") this.#point(this.#shown);
+    if (this.#shown === null || this.#changed.has(this.#shown) || run.steps.get(this.#shown).kind !== "task")
+      this.#point(this.#shown);
     this.#changed.clear();
     this.#head(run);
   }
@@ -160,7 +163,9 @@ export class RunView {
     this.#shown = this.#run?.steps.has(key) ? key : null;
     const step = this.#run?.steps.get(this.#shown);
     byId("details").replaceChildren(
-      ...(step ? details(this.#run, step, (other) => this.graph.focus(other)) : [element("p", { class: "hint" }, HINT)]),
+      ...(step
+        ? details(this.#run, step, (other) => this.graph.focus(other))
+        : [element("p", { class: "hint" }, HINT)]),
     );
     byId("details-close").hidden = !step;
     for (const marked of document.querySelectorAll(".pointed")) marked.classList.remove("pointed");

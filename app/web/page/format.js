@@ -47,7 +47,9 @@ export function value(given, most = Infinity) {
 function json(given) {
   if (Array.isArray(given)) return `[${given.map(json).join(", ")}]`;
   if (given === null || typeof given !== "object") return JSON.stringify(given ?? null);
-  return `{${Object.entries(given).map(([name, each]) => `${JSON.stringify(name)}: ${json(each)}`).join(", ")}}`;
+  return `{${Object.entries(given)
+    .map(([name, each]) => `${JSON.stringify(name)}: ${json(each)}`)
+    .join(", ")}}`;
 }
 
 /** A text, cut short at `most` characters. */

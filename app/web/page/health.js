@@ -9,22 +9,32 @@ export async function showHealth() {
   try {
     tell(await get("/api/health"));
   } catch (error) {
-    line(error.status ? error.message : "Offline: the web server does not answer. The page comes back by itself.", false);
+    line(
+      error.status ? error.message : "Offline: the web server does not answer. The page comes back by itself.",
+      false,
+    );
   }
 }
 
 function tell({ checks, dead_letters: dead, flower }) {
-  const wrong = checks.filter((check) => !check.ok).map((check) => check.sentence);
+  const wrong = checks.filter((check) => !check.ok).map((check) => `${check.name}: ${check.sentence}`);
   if (dead) wrong.push(`${count(dead, "message")} could not be handled: see the dead letters.`);
   const more = wrong.length > 1 ? ` (and ${wrong.length - 1} more)` : "";
   line(wrong.length ? `${wrong[0]}${more}` : "Everything works.", !wrong.length);
-  byId("checks").replaceChildren(...checks.map(entry), ...(dead === null || dead === undefined ? [] : [entry(deadLetters(dead))]));
+  byId("checks").replaceChildren(
+    ...checks.map(entry),
+    ...(dead === null || dead === undefined ? [] : [entry(deadLetters(dead))]),
+  );
   byId("flower").hidden = !flower;
   if (flower) setAttribute(byId("flower"), "href", flower);
 }
 
 function deadLetters(dead) {
-  return { name: "dead letters", ok: !dead, sentence: dead ? `${count(dead, "message")} wait to be looked at.` : "There are none." };
+  return {
+    name: "dead letters",
+    ok: !dead,
+    sentence: dead ? `${count(dead, "message")} wait to be looked at.` : "There are none.",
+  };
 }
 
 function entry({ name, ok, sentence }) {

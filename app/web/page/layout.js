@@ -29,7 +29,12 @@ export function layout(root, width) {
 
 function arrange(step, way) {
   if (step.kind === "task") return withCallbacks(step, way);
-  if (step.kind === "chain") return line(step.children.map((child) => arrange(child, way)), "step", way);
+  if (step.kind === "chain")
+    return line(
+      step.children.map((child) => arrange(child, way)),
+      "step",
+      way,
+    );
   const box = boxed(step, way);
   const body = step.children.find((child) => child.role === "body");
   return body ? line([box, arrange(body, way)], "body", way) : box;
@@ -54,7 +59,11 @@ function withCallbacks(step, way) {
     const callback = arrange(child, { ...way, across: false, width: way.width - INDENT });
     const y = block.height + GAP.callback;
     block.parts.push({ block: callback, x: INDENT, y });
-    const elbow = [{ x: CALLBACK_PORT, y: task.height }, { x: CALLBACK_PORT, y: y + NODE.height / 2 }, { x: INDENT, y: y + NODE.height / 2 }];
+    const elbow = [
+      { x: CALLBACK_PORT, y: task.height },
+      { x: CALLBACK_PORT, y: y + NODE.height / 2 },
+      { x: INDENT, y: y + NODE.height / 2 },
+    ];
     block.edges.push({ role: child.role, points: elbow, label: { x: INDENT, y: y - 7 } });
     block.width = Math.max(block.width, INDENT + callback.width);
     block.height = y + callback.height;
@@ -82,7 +91,9 @@ function line(blocks, role, { across }) {
 
 function between(before, after, role, across) {
   const [from, to] = [at(before, "exit"), at(after, "entry")];
-  const label = across ? { x: (from.x + to.x) / 2 - 4, y: from.y - 8, middle: true } : { x: from.x + 12, y: (from.y + to.y) / 2 + 4 };
+  const label = across
+    ? { x: (from.x + to.x) / 2 - 4, y: from.y - 8, middle: true }
+    : { x: from.x + 12, y: (from.y + to.y) / 2 + 4 };
   return { role, points: [from, to], label };
 }
 
@@ -121,7 +132,8 @@ function grid(members, way) {
   const parts = [];
   let [x, y, tallest, width, inRow] = [0, 0, 0, 0, 0];
   for (const block of blocks) {
-    if (inRow === columns || (inRow && x + block.width > room)) [x, y, tallest, inRow] = [0, y + tallest + GAP.box, 0, 0];
+    if (inRow === columns || (inRow && x + block.width > room))
+      [x, y, tallest, inRow] = [0, y + tallest + GAP.box, 0, 0];
     parts.push({ block, x, y });
     width = Math.max(width, x + block.width);
     tallest = Math.max(tallest, block.height);
@@ -134,7 +146,8 @@ function grid(members, way) {
 function flatten(block, x, y, level, drawing) {
   const { shape, step, width, height } = block;
   if (shape) drawing.items.push({ shape, step, x, y, width, height, level });
-  for (const part of block.parts) flatten(part.block, x + part.x, y + part.y, shape === "box" ? level + 1 : level, drawing);
+  for (const part of block.parts)
+    flatten(part.block, x + part.x, y + part.y, shape === "box" ? level + 1 : level, drawing);
   for (const { role, points, label } of block.edges) {
     const moved = points.map((point) => ({ x: x + point.x, y: y + point.y }));
     drawing.edges.push({ role, points: moved, label: { ...label, x: x + label.x, y: y + label.y } });

@@ -15,13 +15,25 @@ export async function listRuns(current) {
   // What is the same is left alone, with the focus in it.
   if (told !== listed) byId("runs").replaceChildren(...runs.map(link));
   listed = told;
-  for (const each of byId("runs").querySelectorAll("a")) setAttribute(each, "aria-current", each.dataset.run === current ? "true" : null);
+  for (const each of byId("runs").querySelectorAll("a"))
+    setAttribute(each, "aria-current", each.dataset.run === current ? "true" : null);
 }
 
 function link(run) {
   const { look, glyph, word } = runStateOf(run.state);
-  const state = element("span", { class: "state", "data-look": look }, element("span", { "aria-hidden": "true" }, glyph), element("span", { class: "hidden" }, `${word}: `));
-  const anchor = element("a", { href: `#run=${encodeURIComponent(run.id)}`, "data-run": run.id }, state, element("span", { class: "name" }, run.name), element("span", { class: "when" }, when(run)));
+  const state = element(
+    "span",
+    { class: "state", "data-look": look },
+    element("span", { "aria-hidden": "true" }, glyph),
+    element("span", { class: "hidden" }, `${word}: `),
+  );
+  const anchor = element(
+    "a",
+    { href: `#run=${encodeURIComponent(run.id)}`, "data-run": run.id },
+    state,
+    element("span", { class: "name" }, run.name),
+    element("span", { class: "when" }, when(run)),
+  );
   return element("li", {}, anchor);
 }
 

@@ -28,7 +28,8 @@ export class Run {
     if (version < this.version) return [];
     this.version = version;
     const known = steps.filter((step) => this.steps.has(step.key));
-    for (const step of known) Object.assign(this.steps.get(step.key), step, { children: this.steps.get(step.key).children });
+    for (const step of known)
+      Object.assign(this.steps.get(step.key), step, { children: this.steps.get(step.key).children });
     this.#hear(known);
     return known.map((step) => step.key);
   }
@@ -44,7 +45,7 @@ export class Run {
 
   /** Now, by the clock of the workers, as far as it is known: browsers' clocks may be wrong. */
   get now() {
-    return this.over ? this.ended ?? this.#latest : this.#latest + (performance.now() - this.#heardAt) / 1000;
+    return this.over ? (this.ended ?? this.#latest) : this.#latest + (performance.now() - this.#heardAt) / 1000;
   }
 
   /** The step whose end this one waited for: of those that it needs, the one that ended last. */

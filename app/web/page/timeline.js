@@ -51,7 +51,11 @@ export class Timeline {
     const bottom = rows.reduce((y, row) => Object.assign(row, { y }) && y + row.height, AXIS);
     setAttribute(this.svg, "width", width);
     setAttribute(this.svg, "height", bottom + 4);
-    this.svg.replaceChildren(...scale.ticks(bottom), ...rows.flatMap((row) => drawRow(row, run, scale, labels)), ...waits(rows, run, scale));
+    this.svg.replaceChildren(
+      ...scale.ticks(bottom),
+      ...rows.flatMap((row) => drawRow(row, run, scale, labels)),
+      ...waits(rows, run, scale),
+    );
     setText(this.#caption, sentence(run));
     if (!run.over) this.draw(run);
   }
@@ -78,9 +82,15 @@ class Scale {
     const times = Array.from({ length: Math.floor(this.seconds / step) + 1 }, (_, index) => index * step);
     return times.map((time) => {
       const x = this.x(this.start + time);
-      const words = time === 0 ? "0" : this.seconds < 1 ? `${Math.round(time * 1000)} ms` : `${time.toFixed(step < 1 ? 1 : 0)} s`;
+      const words =
+        time === 0 ? "0" : this.seconds < 1 ? `${Math.round(time * 1000)} ms` : `${time.toFixed(step < 1 ? 1 : 0)} s`;
       const anchor = x > this.right - 24 ? "end" : time ? "middle" : "start";
-      return svg("g", { class: "tick" }, svg("path", { d: `M${x} ${AXIS - 4}V${bottom}` }), svg("text", { x, y: 13, "text-anchor": anchor }, words));
+      return svg(
+        "g",
+        { class: "tick" },
+        svg("path", { d: `M${x} ${AXIS - 4}V${bottom}` }),
+        svg("text", { x, y: 13, "text-anchor": anchor }, words),
+      );
     });
   }
 }
@@ -115,20 +125,41 @@ function lanes(group, tasks) {
 function drawRow(row, run, scale, room) {
   const height = row.height - (row.height === ROW ? 8 : 2);
   const top = row.y + (row.height - height) / 2;
-  const label = svg("text", { class: "label", x: 0, y: row.y + 15, "data-key": row.key }, short(row.label, Math.floor((room - 8) / CHARACTER)));
+  const label = svg(
+    "text",
+    { class: "label", x: 0, y: row.y + 15, "data-key": row.key },
+    short(row.label, Math.floor((room - 8) / CHARACTER)),
+  );
   return [
     svg("rect", { class: "row", x: 0, y: row.y, width: scale.right, height: row.height, "data-key": row.key }),
     row.label ? label : null,
-    ...row.steps.map((step) => bar(step, run, scale, top, height)),
+    ...row.steps.map((step) =>
+      step.started === null ? untimed(step, run, scale, row) : bar(step, run, scale, top, height),
+    ),
   ].filter(Boolean);
 }
 
+/** What never started of its own has no bar: what its header's failure kept from running, and a callback on error. */
+function untimed(step, run, scale, { y }) {
+  if (!run.over) return null;
+  const words = step.state === "SUCCESS" ? "called in the worker of the task that failed" : "did not run";
+  return svg("text", { class: "untimed", x: scale.left, y: y + 15, "data-key": step.key }, words);
+}
+
 function bar(step, run, scale, top, height) {
-  if (step.started === null) return null;
   const x = scale.x(step.started);
   const width = Math.max(2, scale.x(step.ended ?? run.now) - x);
   const { look } = stateOf(step.state, run.over);
-  return svg("rect", { class: "span", "data-look": look, "data-key": step.key, x, y: top, width, height, rx: Math.min(3, height / 2) });
+  return svg("rect", {
+    class: "span",
+    "data-look": look,
+    "data-key": step.key,
+    x,
+    y: top,
+    width,
+    height,
+    rx: Math.min(3, height / 2),
+  });
 }
 
 /** For each row of one task: the line from the end of the step for which it waited to its own start. */

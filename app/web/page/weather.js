@@ -17,7 +17,9 @@ export async function showWeather() {
   const hours = Number(byId("hours").value);
   try {
     const places = await get("/api/weather");
-    const series = await Promise.all(places.map(({ place }) => get(`/api/weather/${encodeURIComponent(place)}/series?hours=${hours}`)));
+    const series = await Promise.all(
+      places.map(({ place }) => get(`/api/weather/${encodeURIComponent(place)}/series?hours=${hours}`)),
+    );
     byId("no-weather").hidden = places.length > 0;
     shown = { places, series, hours };
     draw();
@@ -42,12 +44,23 @@ function draw() {
 }
 
 function charts(series, hours, width) {
-  const rows = series.observed_at.map((time, row) => ({ time: Date.parse(time) / 1000, row })).sort((a, b) => a.time - b.time);
+  const rows = series.observed_at
+    .map((time, row) => ({ time: Date.parse(time) / 1000, row }))
+    .sort((a, b) => a.time - b.time);
   // What was filled in later stands later in the file, and two services may tell of the same time.
   const once = rows.filter(({ time }, index) => time !== rows[index - 1]?.time);
   const times = once.map(({ time }) => time);
   const to = Date.now() / 1000;
-  return CHARTS.map((kind) => chart(kind, times, once.map(({ row }) => series[kind.column][row]), to - hours * 3600, to, width));
+  return CHARTS.map((kind) =>
+    chart(
+      kind,
+      times,
+      once.map(({ row }) => series[kind.column][row]),
+      to - hours * 3600,
+      to,
+      width,
+    ),
+  );
 }
 
 function card(latest) {
@@ -62,7 +75,11 @@ function card(latest) {
     { class: "place" },
     element("h3", {}, latest.place),
     element("p", { class: "temperature" }, measured(latest.temperature_c, 1, "°C")),
-    element("dl", {}, facts.map(([term, text]) => element("div", {}, element("dt", {}, term), element("dd", {}, text)))),
+    element(
+      "dl",
+      {},
+      facts.map(([term, text]) => element("div", {}, element("dt", {}, term), element("dd", {}, text))),
+    ),
     element("p", { class: "source" }, source(latest)),
     element("div", { class: "charts" }),
   );

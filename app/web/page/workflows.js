@@ -20,7 +20,7 @@ function entry({ name, summary, refused, parameters }, started) {
     button,
     element("p", { class: "summary" }, summary),
     refused ? element("p", { class: "refused" }, refused) : null,
-    parameters.map(field),
+    parameters.length ? element("div", { class: "parameters" }, parameters.map(field)) : null,
     problem,
   );
   form.addEventListener("submit", (event) => {
@@ -46,9 +46,23 @@ async function start(name, form, button, problem, started) {
 
 function field({ name, type, default: preset, minimum, maximum }) {
   const step = type === "integer" ? 1 : "any";
-  const input = element("input", { name, type: "number", min: minimum, max: maximum, step, value: preset, required: true });
+  const input = element("input", {
+    name,
+    type: "number",
+    min: minimum,
+    max: maximum,
+    step,
+    value: preset,
+    required: true,
+  });
   const range = `${minimum.toLocaleString("en")} to ${maximum.toLocaleString("en")}`;
-  return element("label", {}, element("span", {}, name.replaceAll("_", " ")), input, element("span", { class: "range" }, range));
+  return element(
+    "label",
+    {},
+    element("span", {}, name.replaceAll("_", " ")),
+    input,
+    element("span", { class: "range" }, range),
+  );
 }
 
 function chosen(form) {
