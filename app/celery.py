@@ -17,6 +17,8 @@ TASK_MODULES = (
     "tasks.arithmetic",
     "tasks.callbacks",
     "tasks.failing",
+    "tasks.forecast",
+    "tasks.housekeeping",
     "tasks.long_running",
     "tasks.mail",
     "tasks.maintenance",
