@@ -44,6 +44,8 @@ class Followed:
         self.told = self.saved = run.version
         self.batches: dict[int, tuple[bytes, int]] = {}
         """What streams have been told since the last news, by the version they had."""
+        self.whole: tuple[tuple[str, int], bytes] | None = None
+        """The whole run as it was told last, with the kind of event and the version."""
         self.saved_at = time.monotonic()
         self.silence = SHORTEST_SILENCE
         self.ask_at = time.monotonic() + self.silence

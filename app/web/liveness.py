@@ -18,6 +18,8 @@ from app.connections import broker_connection, broker_uri
 from app.sending import FAILURES, BrokerAway
 
 PERIOD = 2.0
+TROUBLED_PERIOD = 0.5
+"""Seconds between two looks, when nothing was wrong at the last one and when something was."""
 PATIENCE = 1.5
 """Seconds after which a broker that says nothing counts as away."""
 WORKER_SILENCE = 7.0
@@ -70,7 +72,7 @@ class Liveness:
         """Look again and again, for ever."""
         while True:
             await self.check()
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(TROUBLED_PERIOD if self._sentences else PERIOD)
 
     async def check(self) -> None:
         """Look now."""

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from app.sending import BrokerAway
 from app.web.documents import Document, encoded
@@ -51,7 +52,10 @@ def install(app: FastAPI) -> None:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it was registered for
     sentence = _SENTENCES.get(error.status_code, error.detail) if _is_phrase(error) else error.detail
-    return problem(error.status_code, f"{sentence.removesuffix('.')}.", dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405 and (methods := _methods(request)):
+        headers["Allow"] = ", ".join(methods)
+    return problem(error.status_code, f"{sentence.removesuffix('.')}.", headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -66,6 +70,16 @@ async def _away(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     return problem(500, "Something went wrong here; the log of the web front says what.")
+
+
+def _methods(request: Request) -> list[str]:
+    """What this address takes; the router only knows the first endpoint of several at one address."""
+    return sorted(
+        method.upper()
+        for template, methods in request.app.openapi()["paths"].items()
+        if compile_path(template)[0].match(request.url.path)
+        for method in methods
+    )
 
 
 def _is_phrase(error: HTTPException) -> bool:

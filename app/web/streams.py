@@ -49,7 +49,11 @@ def _batch(followed: Followed, since: int) -> tuple[bytes, int]:
 
 
 def _whole(name: str, followed: Followed) -> bytes:
-    return _event(name, followed.run.document(), followed.run.version)
+    """The whole run as an event; made once for all who come at the same time."""
+    run, key = followed.run, (name, followed.run.version)
+    if followed.whole is None or followed.whole[0] != key:
+        followed.whole = key, _event(name, run.document(), run.version)
+    return followed.whole[1]
 
 
 def _event(name: str, data: dict[str, Any], version: int | None = None) -> bytes:

@@ -64,7 +64,11 @@ def _entry(name: str, workflow: Workflow, refusal: str | None) -> dict[str, Any]
 
 
 @router.post("/workflows/{name}/runs", summary="Start a workflow", status_code=202, response_model=Started)
-async def start_workflow(name: str, services: ServicesOf, start: Start | None = None) -> Response:
+async def start_workflow(
+    name: Annotated[str, Path(json_schema_extra={"enum": list(WORKFLOWS)})],
+    services: ServicesOf,
+    start: Start | None = None,
+) -> Response:
     """Start a workflow and answer at once; the answer says where to look."""
     if name not in WORKFLOWS:
         raise HTTPException(404, "There is no workflow of this name; GET /api/workflows lists them.")
