@@ -55,6 +55,7 @@ COMMON: dict[str, Any] = {
     "result_expires": 24 * 3600,  # seconds; who has not asked for a result by then will not
     "result_backend_always_retry": True,  # a worker waits for a result store that is away, however long it is
     "beat_scheduler": "app.beat:Scheduler",
+    "beat_sync_every": 1,  # a beat that is killed after a slot does not send it again
     "beat_enable_remote_control": True,  # `celery inspect ping` tells a beat that hangs from one that waits
 }
 
@@ -83,6 +84,7 @@ EMBEDDED: dict[str, Any] = {
 
 # Results in Redis: stored where every worker sees them.
 SHARED_RESULTS: dict[str, Any] = {
+    "beat_scheduler": "app.beat:SharedScheduler",  # two beats may run, and each slot is sent once
     "worker_deduplicate_successful_tasks": True,  # a task whose result is kept is not run again when redelivered
 }
 

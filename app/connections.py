@@ -55,15 +55,18 @@ def check_broker(app: Celery, seconds: float = CONNECT_SECONDS) -> None:
         pass
 
 
-def result_store(app: Celery, seconds: float = CONNECT_SECONDS) -> Redis | None:
-    """A client of its own for the result store that waits for at most `seconds`; None for results over rpc://."""
+def result_store(app: Celery, seconds: float = CONNECT_SECONDS, **options: Any) -> Redis | None:
+    """A client of its own for the result store that waits for at most `seconds`; None for results over rpc://.
+
+    `options` are more of redis-py's, for its connections.
+    """
     backend: Any = app.backend
     if not hasattr(backend, "connparams"):
         return None
     limits = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), seconds)
     if "path" in backend.connparams:
         del limits["socket_connect_timeout"]  # a Unix socket has none
-    client: Redis = backend._create_client(**(backend.connparams | limits))
+    client: Redis = backend._create_client(**(backend.connparams | limits | options))
     return client
 
 

@@ -40,7 +40,7 @@ def places_at(file: Path, moment: datetime) -> int:
 def test_two_beats_and_three_workers_one_killed_while_writing_keep_every_observation_once(
     deployment: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Each slot is sent twice; a worker dies and leaves half a line; the file has each observation once, and whole."""
+    """Either beat sends; a worker dies and leaves half a line; the file has each observation once, and whole."""
     # The workers go by the real clock: the oldest quarter must stay current, and the newest may be a little ahead.
     last = quarter(datetime.now(UTC) + AHEAD)
     moments = first, *_ = [last - timedelta(minutes=minutes) for minutes in (30, 15, 0)]

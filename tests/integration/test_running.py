@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.services.celery import Beat, Flower
-from tests.services.valkey import Valkey
+from tests.services.rabbitmq import VirtualHost
 
 PROJECT = Path(__file__).parents[2]
 
@@ -55,18 +55,18 @@ def test_flower_on_the_loopback_is_open(tmp_path: Path) -> None:
         assert requests.get(flower.url, timeout=10).status_code == 200
 
 
-def test_beat_keeps_its_schedule_in_the_data_folder(tmp_path: Path) -> None:
-    """Beat makes the folder that a new clone does not have, and leaves the working folder alone."""
+def test_beat_keeps_its_schedule_in_the_data_folder(tmp_path: Path, vhost: VirtualHost) -> None:
+    """Without a result store, it makes the folder that a new clone lacks, and leaves the working folder alone."""
     data = tmp_path / "not" / "there" / "yet"
-    with Beat(tmp_path / "beat", {"DATA_DIR": str(data)}):
+    with Beat(tmp_path / "beat", {"DATA_DIR": str(data), "CELERY_BROKER_URL": vhost.url}):
         assert list(data.glob("celerybeat-schedule*"))
     assert not list(PROJECT.glob("celerybeat-schedule*"))
 
 
-def test_beat_that_cannot_keep_its_schedule_says_so(tmp_path: Path, valkey: Valkey) -> None:
+def test_beat_that_cannot_keep_its_schedule_says_so(tmp_path: Path) -> None:
     """A data folder that cannot be made ends beat with a sentence that names it, and no traceback."""
     (tmp_path / "file").touch()
-    run = celery("beat", DATA_DIR=str(tmp_path / "file" / "data"), CELERY_BROKER_URL=valkey.url)
+    run = celery("beat", DATA_DIR=str(tmp_path / "file" / "data"), CELERY_BROKER_URL="amqp://127.0.0.1:1//")
     assert run.returncode == 1
     assert "Beat cannot make the folder of its schedule" in run.stderr
     assert str(tmp_path / "file" / "data") in run.stderr
