@@ -48,9 +48,9 @@ up: $(RUNTIME) ## run worker, beat and Flower until Ctrl-C; reads .env
 rabbitmq: ## run a private RabbitMQ on this machine until Ctrl-C
 	@scripts/run-rabbitmq
 
-faults: $(DEV) ## break the services on purpose and check that nothing is lost
+faults: $(DEV) ## break the services on purpose: Celery as it comes beside ours, as a table
 	@scripts/install-rabbitmq
-	$(PYTHON) -m pytest tests/integration/test_reliability_*.py $(ARGS)
+	@$(PYTHON) -m tests.faults $(ARGS)
 
 bench: $(DEV) ## measure; prints figures
 	@for program in bench/[a-z]*.py; do \

@@ -1,0 +1,214 @@
+"""The services that faults are done to, and one side of one row on them."""
+
+import os
+import subprocess
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import kombu.pools
+from celery import Celery
+from celery.result import AsyncResult
+
+from app.celery import create_app
+from app.settings import read_settings
+from tests.faults.finding import Finding, counted
+from tests.faults.ledger import OURS, STOCK, Ledger
+from tests.faults.stock import create_stock
+from tests.services.celery import Beat, CeleryProgram, Worker
+from tests.services.process import LocalProcess
+from tests.services.rabbitmq import RabbitMQ, VirtualHost, server_script
+from tests.services.valkey import Valkey
+from tests.waiting import wait_until
+
+TASKS = "tests.faults.tasks"
+QUEUE = "celery"
+START_LIMIT = 60.0
+QUIET_SECONDS = 8.0
+"""After so long without any change, what has not been done counts as lost."""
+APPLICATIONS = {OURS: "app", STOCK: "tests.faults.stock"}
+SCHEDULES = {OURS: "tests.faults.short_schedule", STOCK: "tests.faults.short_schedule_stock"}
+
+
+class Stage:
+    """A RabbitMQ, a Valkey for results, which keeps what it has acknowledged, and one for the ledger."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.node = RabbitMQ(folder / "rabbitmq")
+        self.results = Valkey(folder / "results", append_only=True)
+        self.ledger = Valkey(folder / "ledger")
+
+    def __enter__(self) -> "Stage":
+        for server in (self.results, self.ledger, self.node):
+            server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in (self.node, self.results, self.ledger):
+            server.kill()
+
+    @contextmanager
+    def scene(self, side: str) -> Iterator["Scene"]:
+        """A fresh scene for "stock" or "ours"; what is left of it is killed at the end."""
+        for server in (self.node, self.results):
+            if not server.is_running:
+                server.start()
+        with self.node.vhost() as vhost, ExitStack() as stack:
+            scene = Scene(self, vhost, side)
+            stack.callback(scene.close)
+            yield scene
+        with self.results.client() as client:
+            client.flushall()
+
+
+class Scene:
+    """One side of a row: its own virtual host, workers, ledger, and an application to send with."""
+
+    def __init__(self, stage: Stage, vhost: VirtualHost, side: str) -> None:
+        self.side = side
+        self.vhost, self.node, self.results = vhost, stage.node, stage.results
+        self.name = f"{side}-{uuid.uuid4().hex[:8]}"
+        self.folder = stage.folder / self.name
+        self.ledger = Ledger(stage.ledger.url, self.name, side)
+        self.settings = {
+            "CELERY_BROKER_URL": vhost.url,
+            "CELERY_RESULT_BACKEND": stage.results.url,
+            "DATA_DIR": str(self.folder / "data"),
+            "FAULTS_LEDGER": stage.ledger.url,
+            "FAULTS_SCENE": self.name,
+            "FAULTS_SIDE": side,
+        }
+        self.app = self._application()
+        self._programs: list[LocalProcess] = []
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is ours that is played."""
+        return self.side == OURS
+
+    def worker(
+        self, name: str = "worker", *, concurrency: int = 2, include: Sequence[str] = (), **settings: str
+    ) -> Worker:
+        """A worker that runs: ours is ended by SIGTERM as the Procfile and the image have it."""
+        ending = {"REMAP_SIGTERM": "SIGQUIT"} if self.is_ours else {}
+        worker = Worker(
+            self.folder / name,
+            self.settings | ending | settings,
+            name=name,
+            concurrency=concurrency,
+            arguments=("--include", ",".join([TASKS, *include])),
+        )
+        return self._start(worker, APPLICATIONS[self.side])
+
+    def beat(self, name: str = "beat", short: bool = True) -> Beat:
+        """A beat that runs, with the short schedule or, ours only, with its own."""
+        arguments = () if self.is_ours else ("--schedule", str(self.folder / "schedule"))
+        beat = Beat(self.folder / name, self.settings, arguments=arguments)
+        if not self.is_ours:
+            beat.ready_line = "beat: Starting"
+            beat.answers = lambda timeout=1.0: True  # type: ignore[method-assign]  # it has no remote control
+        return self._start(beat, SCHEDULES[self.side] if short else APPLICATIONS[self.side])
+
+    def beat_that_stands_by(self, name: str) -> Beat:
+        """A second beat, which runs; it need not answer while it waits for the first to end."""
+        beat = Beat(self.folder / name, self.settings)
+        beat.is_ready = lambda: "beat: Starting" in beat.log_of_this_start()  # type: ignore[method-assign]
+        return self._start(beat, SCHEDULES[self.side])
+
+    def send(self, task: str, *arguments: Any, **options: Any) -> AsyncResult[Any]:
+        """Send a task of the scenarios."""
+        return self.app.send_task(f"{TASKS}.{task}", arguments, **options)
+
+    def signature(self, task: str, *arguments: Any) -> Any:
+        """A signature of such a task."""
+        return self.app.signature(f"{TASKS}.{task}", arguments)
+
+    def send_work(self, count: int, seconds: float = 0.0) -> list[str]:
+        """Send tasks that take an effect; returns their keys."""
+        keys = [f"task-{number}" for number in range(count)]
+        for key in keys:
+            self.send("work", key, seconds)
+        return keys
+
+    def wait_for_effects(self, count: int, limit: float = START_LIMIT) -> None:
+        """Wait until so many effects have been taken."""
+        wait_until(lambda: len(self.ledger.effects()) >= count, limit, f"{count} effects have been taken")
+
+    def settle(self, keys: Sequence[str], limit: float = 120.0) -> Finding:
+        """Wait until all effects are there, or nothing has happened for a while; say what was lost and doubled."""
+        deadline, changed, before = time.monotonic() + limit, time.monotonic(), 0
+        while set(keys) - set(self.ledger.effects()) and time.monotonic() < deadline:
+            if (now := len(self.ledger.runs())) != before:
+                before, changed = now, time.monotonic()
+            if time.monotonic() - changed > QUIET_SECONDS:
+                break
+            time.sleep(0.1)
+        effects, runs = Counter(self.ledger.effects()), Counter(self.ledger.runs())
+        lost = len(set(keys) - set(effects))
+        doubled = sum(effects[key] - 1 for key in keys if effects[key])
+        again = sum(runs[key] - 1 for key in keys if runs[key])
+        return counted(not lost and not doubled, lost=lost, doubled_effects=doubled, run_again=again)
+
+    def kill_broker(self) -> None:
+        """Kill the broker with -9, but not before the name of a new quorum queue has reached its files.
+
+        RabbitMQ 3.10 takes half a second for that, and a queue whose name is lost is of no use any more.
+        """
+        if self.is_ours:
+            (names,) = self.node.directory.glob("mnesia/*/quorum/*/names.dets")
+            known = f"{self.vhost.name}_{QUEUE}".encode()
+            wait_until(lambda: known in names.read_bytes(), START_LIMIT, "the broker has written down its queue")
+        self.node.kill()
+
+    def later(self, seconds: float, action: Callable[[], object]) -> threading.Timer:
+        """Do something meanwhile, after some seconds."""
+        timer = threading.Timer(seconds, action)
+        timer.start()
+        return timer
+
+    def waiting_ids(self) -> set[str]:
+        """The ids of the tasks that wait in the queue, which is empty afterwards."""
+        found = set()
+        with self.app.connection_for_read() as connection:
+            channel = connection.channel()
+            while (message := channel.basic_get(QUEUE, no_ack=True)) is not None:
+                found.add(str(message.properties["correlation_id"]))
+        return found
+
+    def evaluate(self, expression: str) -> None:
+        """Have the broker evaluate an Erlang expression: what it has no other way to be told while it runs."""
+        script = server_script()
+        assert script is not None
+        command = [str(script.with_name("rabbitmqctl")), "--node", self.node.node_name, "eval", expression]
+        subprocess.run(command, env=dict(self.node.environment or {}), check=True, capture_output=True, timeout=60)
+
+    def close(self) -> None:
+        """End everything that was started for the scene."""
+        for program in self._programs:
+            program.kill()
+        for result_backend in (self.app.backend,):
+            with suppress(Exception):
+                result_backend.result_consumer.stop()
+                result_backend.client.close()
+        with suppress(Exception):
+            kombu.pools.reset()
+        self.app.close()
+        self.ledger.close()
+
+    def _application(self) -> Celery:
+        if self.is_ours:
+            return create_app(read_settings(os.environ | self.settings))
+        return create_stock(self.settings["CELERY_BROKER_URL"], self.settings["CELERY_RESULT_BACKEND"])
+
+    def _start(self, program: Any, application: str) -> Any:
+        assert isinstance(program, CeleryProgram)
+        program.start_timeout = START_LIMIT
+        program.command[program.command.index("-A") + 1] = application
+        self._programs.append(program)
+        return program.start()
