@@ -1,7 +1,7 @@
 """All rows of the table, in its order."""
 
 from tests.faults.finding import Row
-from tests.faults.rows import beats, brokers, chords, delays, poison, workers
+from tests.faults.rows import beats, brokers, chords, cluster, delays, poison, workers
 
 ROWS: tuple[Row, ...] = (
     *workers.ROWS,
@@ -10,4 +10,5 @@ ROWS: tuple[Row, ...] = (
     *poison.ROWS,
     *delays.ROWS,
     *beats.ROWS,
+    *cluster.ROWS,
 )

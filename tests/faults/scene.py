@@ -141,12 +141,12 @@ class Scene:
         wait_until(lambda: len(self.ledger.effects()) >= count, limit, f"{count} effects have been taken")
 
     def settle(self, keys: Sequence[str], limit: float = 120.0) -> Finding:
-        """Wait until all effects are there, or nothing has happened for a while; say what was lost and doubled."""
+        """Wait until all effects are there, or nothing more will happen; say what was lost and doubled."""
         deadline, changed, before = time.monotonic() + limit, time.monotonic(), 0
         while set(keys) - set(self.ledger.effects()) and time.monotonic() < deadline:
             if (now := len(self.ledger.runs())) != before:
                 before, changed = now, time.monotonic()
-            if time.monotonic() - changed > QUIET_SECONDS:
+            if time.monotonic() - changed > QUIET_SECONDS and not self._has_more_to_do():
                 break
             time.sleep(0.1)
         effects, runs = Counter(self.ledger.effects()), Counter(self.ledger.runs())
@@ -154,6 +154,14 @@ class Scene:
         doubled = sum(effects[key] - 1 for key in keys if effects[key])
         again = sum(runs[key] - 1 for key in keys if runs[key])
         return counted(not lost and not doubled, lost=lost, doubled_effects=doubled, run_again=again)
+
+    def _has_more_to_do(self) -> bool:
+        """Whether a worker runs, and there are messages for it."""
+        if not any(isinstance(program, Worker) and program.is_running for program in self._programs):
+            return False
+        with suppress(KeyError):  # the queue need not be there
+            return self.vhost.message_count(QUEUE) > 0
+        return False
 
     def kill_broker(self) -> None:
         """Kill the broker with -9, but not before the name of a new quorum queue has reached its files.
@@ -188,18 +196,31 @@ class Scene:
         command = [str(script.with_name("rabbitmqctl")), "--node", self.node.node_name, "eval", expression]
         subprocess.run(command, env=dict(self.node.environment or {}), check=True, capture_output=True, timeout=60)
 
-    def close(self) -> None:
-        """End everything that was started for the scene."""
+    def use_broker(self, url: str) -> None:
+        """Work with another broker from now on."""
+        self._disconnect()
+        self.settings["CELERY_BROKER_URL"] = url
+        self.app = self._application()
+
+    def end_programs(self) -> None:
+        """Kill what was started for the scene."""
         for program in self._programs:
             program.kill()
-        for result_backend in (self.app.backend,):
-            with suppress(Exception):
-                result_backend.result_consumer.stop()
-                result_backend.client.close()
+
+    def close(self) -> None:
+        """End everything that was started for the scene."""
+        self.end_programs()
+        self._disconnect()
+        self.ledger.close()
+
+    def _disconnect(self) -> None:
+        backend: Any = self.app.backend
+        with suppress(Exception):  # what is broken by now need not be closed in order
+            backend.result_consumer.stop()
+            backend.client.close()
         with suppress(Exception):
             kombu.pools.reset()
         self.app.close()
-        self.ledger.close()
 
     def _application(self) -> Celery:
         if self.is_ours:
