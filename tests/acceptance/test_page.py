@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,26 +10,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.services import embedded
 from tests.services.browser import browser
 from tests.services.celery import PROJECT, Worker
 from tests.services.web import WebFront
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 PAGE = PROJECT / "app" / "web" / "page"
-LIMIT_MS = 20_000
+LIMIT_MS = 40_000
 MINUS = "\N{MINUS SIGN}"
 SLOT = timedelta(minutes=20)
-
-# When the cells of a large chord are there, in milliseconds since the page was asked for.
-DRAWN_AT = """
-    const seen = new MutationObserver(() => {
-        if (document.querySelectorAll(".cell").length < 500) return;
-        seen.disconnect();
-        const note = () => document.documentElement.setAttribute("data-drawn", performance.now());
-        requestAnimationFrame(() => setTimeout(note));
-    });
-    seen.observe(document, { childList: true, subtree: true });
-"""
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +132,23 @@ def test_a_web_front_that_comes_back_is_found_again(page: Page, web: WebFront) -
     expect(page.get_by_text("It gave 40, as it must.")).to_be_visible()
 
 
+def test_a_broker_that_is_silent_is_told(page: Page, settings: Mapping[str, str]) -> None:
+    """At the run, in a sentence, for as long as it says nothing; the run then goes on."""
+    start(page, "progress")
+    expect(step(page, "count(40, 2)")).to_have_accessible_name(re.compile(r"running, [1-9]\d* of 40"))
+    (server,) = embedded.servers(Path(settings["DATA_DIR"]))
+    server.send_signal(signal.SIGSTOP)
+    try:
+        expect(page.locator("#trouble")).to_contain_text("does not answer")
+    finally:
+        server.send_signal(signal.SIGCONT)
+    expect(page.locator("#trouble")).to_be_hidden()
+    expect(state(page)).to_contain_text("succeeded")
+
+
 def test_what_was_revoked_does_not_start(page: Page) -> None:
     """A large group is called off with a button: what has not begun by then never does, and the page says so."""
-    start(page, "group", size=1000)
+    start(page, "group", size=500)
     page.get_by_role("button", name="Revoke").click()
     expect(state(page)).to_contain_text("revoked")
     expect(page.get_by_text("It was revoked")).to_be_visible()
@@ -170,19 +175,19 @@ def test_everything_works_by_keyboard(page: Page) -> None:
     assert not page.evaluate("document.activeElement.matches('[role=treeitem]')"), "the graph is one stop of Tab"
 
 
-@pytest.mark.timeout(90)
-def test_a_chord_of_500_steps_is_drawn_within_a_second(page: Page) -> None:
-    """From the moment at which the page is asked for; at the best of three times, since other tests run beside it."""
+@pytest.mark.timeout(120)
+def test_a_chord_of_500_steps_costs_less_than_a_second(page: Page) -> None:
+    """To load the page and to draw all of them; of one processor, since other tests run beside it."""
     start(page, "chord", size=500)
-    expect(page.locator("#run-counts")).to_contain_text("501 of 501 steps done", timeout=60_000)
-    expect(page.locator(".cell[data-look=succeeded]")).to_have_count(500)
-    page.context.add_init_script(DRAWN_AT)
-    times = []
-    for _ in range(3):
-        page.reload()
-        expect(page.locator("html")).to_have_attribute("data-drawn", re.compile("."))
-        times.append(float(page.locator("html").get_attribute("data-drawn") or "inf"))
-    assert min(times) < 1000, times
+    cells = page.locator(".cell[data-look=succeeded]")
+    expect(page.locator("#run-counts")).to_contain_text("501 of 501 steps done", timeout=90_000)
+    expect(cells).to_have_count(500)
+    profiler = page.context.new_cdp_session(page)
+    profiler.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.reload()
+    expect(cells).to_have_count(500)
+    metrics = {each["name"]: each["value"] for each in profiler.send("Performance.getMetrics")["metrics"]}
+    assert 0 < metrics["TaskDuration"] < 1, metrics
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -209,6 +214,7 @@ def test_the_weather_shows_its_gaps(page: Page) -> None:
         place.get_by_role("img", name=f"Temperature: from {MINUS}1.5 °C to 5.0 °C, last {MINUS}1.5 °C; 1 gap")
     ).to_be_visible()
     expect(place.locator(".gap").first).to_be_visible()
+    expect(place.get_by_role("link", name="Report of Moscow")).to_have_attribute("href", "/reports/Moscow")
     page.get_by_role("combobox", name="Last").select_option("168")
     expect(place.get_by_role("img", name="2 gaps without data").first).to_be_visible()  # nothing was kept before
 

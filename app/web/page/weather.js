@@ -80,8 +80,17 @@ function card(latest) {
       {},
       facts.map(([term, text]) => element("div", {}, element("dt", {}, term), element("dd", {}, text))),
     ),
-    element("p", { class: "source" }, source(latest)),
+    element("p", { class: "source" }, source(latest), " ", report(latest.place)),
     element("div", { class: "charts" }),
+  );
+}
+
+/** The last week as a PDF. */
+function report(place) {
+  return element(
+    "a",
+    { href: `/reports/${encodeURIComponent(place)}`, "aria-label": `Report of ${place}` },
+    "Report (PDF)",
   );
 }
 
