@@ -57,8 +57,9 @@ bench: $(DEV) ## measure; prints figures
 		$(PYTHON) -m "bench.$$(basename "$$program" .py)" $(ARGS) || exit; \
 	done
 
-capture: $(RUNTIME) ## put what the demo prints into README.md anew
+capture: $(DEV) ## put what the demo prints into README.md anew, and the picture of the page into docs
 	@$(PYTHON) scripts/capture.py
+	@PYTHONPATH=. $(PYTHON) scripts/capture_page.py
 
 compose: $(DEV) ## build docker-compose.yml's images and test its services; needs Docker
 	$(PYTHON) -m pytest -m docker $(ARGS)
