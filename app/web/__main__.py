@@ -26,7 +26,8 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End."""
         application: Any = self.config.app
-        application.state.services.following.close_streams()
+        if services := getattr(application.state, "services", None):
+            services.following.close_streams()
         await super().shutdown(sockets)
 
 

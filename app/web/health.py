@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from app.settings import AMQP_SCHEMES
 from app.web.documents import JSON
 from app.web.problems import problem
 from app.web.services import ServicesOf
+from app.web.threads import Threads
 
 LIMIT = 1.7
 """Seconds that the checks may take: the answer is there within two."""
@@ -70,6 +72,7 @@ class Checkup:
 
 
 _checkup = Checkup()
+_counter = Threads(1, "dead-letters")
 
 
 @router.get("/api/health", summary="Whether everything works", response_model=Health)
@@ -103,7 +106,7 @@ async def _dead_letters(celery: Celery) -> int | None:
     if urlsplit(celery.conf.broker_read_url).scheme not in AMQP_SCHEMES:
         return None
     try:
-        return await asyncio.wait_for(asyncio.to_thread(_count_dead_letters, celery), LIMIT)
+        return await asyncio.wait_for(_counter.call(partial(_count_dead_letters, celery)), LIMIT)
     except (TimeoutError, *FAILURES):
         return None
 

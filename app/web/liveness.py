@@ -7,22 +7,23 @@ been started since.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any
 
 from celery import Celery
 from kombu import Connection
 
 from app.connections import broker_connection, broker_uri
-from app.sending import FAILURES, BrokerAway
+from app.sending import BrokerAway
+from app.web.threads import Threads
 
 PERIOD = 2.0
 TROUBLED_PERIOD = 0.5
 """Seconds between two looks, when nothing was wrong at the last one and when something was."""
 PATIENCE = 1.5
 """Seconds after which a broker that says nothing counts as away."""
-WORKER_SILENCE = 7.0
+WORKER_SILENCE = 5.0
 """Seconds without a heartbeat, of which a worker sends one every two, after which it counts as gone."""
 
 NO_WORKER = "No worker has been heard of for a while: start one with `celery -A app worker`, or wait until it is back."
@@ -37,7 +38,7 @@ class Liveness:
         self._sentences: dict[str, str] = {}
         self._connection: Connection | None = None
         self._connected = ExitStack()
-        self._prober = ThreadPoolExecutor(1, "liveness")
+        self._prober = Threads(1, "liveness")
         self._probe: asyncio.Future[None] | None = None
         self._workers: dict[str, float] = {}
         self._workers_since = time.monotonic()
@@ -61,6 +62,7 @@ class Liveness:
         name = event.get("hostname", "")
         if event["type"] == "worker-offline":
             self._workers.pop(name, None)
+            self._look_for_workers()
         elif name and event["type"].startswith(("worker-", "task-")):
             self._workers[name] = time.monotonic()
 
@@ -84,7 +86,11 @@ class Liveness:
 
     async def tell_workers(self, tell: Callable[[Connection], Any]) -> None:
         """Have `tell` say something to all workers, over a connection; raises BrokerAway when it could not."""
-        await self._outcome(self._in_thread(tell))
+        telling = self._in_thread(tell)
+        try:
+            await self._outcome(telling)
+        finally:
+            telling.cancel()
 
     async def _outcome(self, probe: "asyncio.Future[None]") -> None:
         done, _ = await asyncio.wait({probe}, timeout=PATIENCE)
@@ -101,21 +107,19 @@ class Liveness:
         raise BrokerAway(f"{sentence} Try again when it is back.", maybe_sent=False)
 
     def _in_thread(self, tell: Callable[[Connection], Any]) -> "asyncio.Future[None]":
-        return asyncio.get_running_loop().run_in_executor(self._prober, self._tell, tell)
+        return self._prober.call(partial(self._tell, tell))
 
     def _tell(self, tell: Callable[[Connection], Any]) -> None:
         try:
             if self._connection is None:
                 self._connection = self._connected.enter_context(broker_connection(self._app, PATIENCE))
             tell(self._connection)
-        except FAILURES:
-            self._connection = None
+        except Exception:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.collect()  # without a word to a broker that may not answer
             self._connected.close()
             raise
-
-    def close(self) -> None:
-        """Begin nothing more; what hangs is left behind."""
-        self._prober.shutdown(wait=False, cancel_futures=True)
 
     def _look_for_workers(self) -> None:
         now = time.monotonic()

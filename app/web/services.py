@@ -44,8 +44,6 @@ async def running_services(celery: Celery, settings: Settings) -> AsyncIterator[
     finally:
         await following.stop()
         sent.stop()
-        store.close()
-        liveness.close()
 
 
 def _services(request: Request) -> Services:

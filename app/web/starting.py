@@ -1,17 +1,19 @@
 """Starting workflows, and calling them off."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from celery import Celery
 from celery.canvas import Signature
+from kombu import Connection
 
 from app.sending import BrokerAway
 from app.task import REQUEST_ID
 from app.web.following import Followed, Following
 from app.web.liveness import Liveness
-from app.web.store import Store
+from app.web.store import Store, StoreAway
 from app.workflows.catalogue import WORKFLOWS
 from app.workflows.live import LiveRun
 from app.workflows.progress import plan
@@ -73,35 +75,40 @@ class Starter:
 
     async def _send(self, followed: Followed, signature: Signature[Any]) -> None:
         task_ids = followed.run.task_ids(open_only=False)
-        # Before anything is sent, so that no run is under way that nobody can find.
-        await self._following.save(followed)
-        await self._store.ask(lambda records: records.remember(task_ids))
-        if len(task_ids) <= SMALL:
-            await self._send_at_once(followed, signature)
-        else:
-            await self._send_meanwhile(followed, signature)
+        with _noted_failure(followed.run):
+            # Before anything is sent, so that no run is under way that nobody can find.
+            await self._following.save(followed)
+            await self._store.ask(lambda records: records.remember(task_ids))
+            if len(task_ids) <= SMALL:
+                await self._store.send(signature)
+                return
+            await self._liveness.tell_workers(self._ask_for_events)
+        self._send_meanwhile(followed.run, signature)
 
-    async def _send_at_once(self, followed: Followed, signature: Signature[Any]) -> None:
-        try:
-            await self._store.send(signature)
-        except BrokerAway as error:
-            if not error.maybe_sent:
-                followed.run.break_off(str(error))
-            raise
-
-    async def _send_meanwhile(self, followed: Followed, signature: Signature[Any]) -> None:
-        try:
-            await self._liveness.tell_workers(lambda connection: self._app.control.enable_events(connection=connection))
-        except BrokerAway as error:
-            followed.run.break_off(str(error))
-            raise
-
+    def _send_meanwhile(self, run: LiveRun, signature: Signature[Any]) -> None:
         async def send() -> None:
-            try:
+            with suppress(BrokerAway), _noted_failure(run):
                 await self._store.send(signature, LONG_SENDING)
-            except BrokerAway as error:
-                followed.run.break_off(str(error))
 
         task = asyncio.create_task(send())
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
+
+    def _ask_for_events(self, connection: Connection) -> None:
+        self._app.control.broadcast("enable_events", connection=connection)
+
+
+@contextmanager
+def _noted_failure(run: LiveRun) -> Iterator[None]:
+    """Note in the run that it could not be sent, or that nobody knows."""
+    try:
+        yield
+    except StoreAway as error:
+        run.break_off(str(error))
+        raise
+    except BrokerAway as error:
+        if error.maybe_sent:
+            run.doubt = str(error)
+        else:
+            run.break_off(str(error))
+        raise

@@ -16,6 +16,8 @@ from app.workflows.run import outcome
 VERSIONS_A_MILLISECOND = 2**12
 """Versions begin with the time, so that those of two processes, or of one that was started again, are not mixed up;
 the product stays below the 2**53 up to which JavaScript counts."""
+DOUBTFUL_SECONDS = 60.0
+"""After so long without news, a run that may not have been sent was not."""
 SILENT_SECONDS = 5.0
 """After so long without news, nothing more is expected of callbacks inside a failed task, nor of a revoked run."""
 
@@ -40,6 +42,8 @@ class LiveRun:
         """Why it could not be run here; it has then done nothing wrong."""
         self.broken: str | None = None
         """Why it could not be sent as a whole."""
+        self.doubt: str | None = None
+        """Why nobody knows whether it was sent."""
         self.heard = time.monotonic()
         """When something was last heard of it."""
         self._first = self.version = int(time.time() * 1000) * VERSIONS_A_MILLISECOND
@@ -96,8 +100,12 @@ class LiveRun:
         """Whether nothing more is to be expected of its steps."""
         if self.root.settled:
             return True
-        silent = time.monotonic() - self.heard > SILENT_SECONDS
-        return silent and ((self.revoked and not self._is_active()) or self._waits_for_errbacks_only())
+        silence = time.monotonic() - self.heard
+        if self.doubt and silence > DOUBTFUL_SECONDS and all(step.state == PENDING for step in self.root.tasks()):
+            self.broken = self.doubt
+            return True
+        is_called_off = self.revoked and not self._is_active()
+        return silence > SILENT_SECONDS and (is_called_off or self._waits_for_errbacks_only())
 
     @property
     def over(self) -> bool:

@@ -41,21 +41,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """RabbitMQ and Valkey of their own; each test mends what it breaks."""
     folder = tmp_path_factory.mktemp("world")
     broker, results = RabbitMQ(folder / "rabbitmq"), Valkey(folder / "valkey", append_only=True)
+    data = {"DATA_DIR": str(folder / "data")}
+    settings = data | {"CELERY_BROKER_URL": broker.url, "CELERY_RESULT_BACKEND": results.url}
+    front = WebFront(folder / "front", settings)
+    worker = Worker(folder / "worker", settings, pool="threads", concurrency=4)
+    services = (broker, results, front, worker)
     try:
-        with broker, results:
-            settings = {
-                "DATA_DIR": str(folder / "data"),
-                "CELERY_BROKER_URL": broker.url,
-                "CELERY_RESULT_BACKEND": results.url,
-            }
-            worker = Worker(folder / "worker", settings, pool="threads", concurrency=4)
-            with WebFront(folder / "front", settings) as front:
-                try:
-                    yield World(front, worker.start(), broker, results)
-                finally:
-                    worker.kill()
+        for service in services:
+            service.start()
+        yield World(front, worker, broker, results)
     finally:
-        broker.kill()
+        for service in reversed(services):
+            service.kill()  # an orderly stop takes seconds
 
 
 def start(front: WebFront, name: str, **parameters: float) -> requests.Response:
