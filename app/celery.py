@@ -47,7 +47,8 @@ COMMON: dict[str, Any] = {
     "task_publish_retry_policy": {"max_retries": 35, "interval_start": 0, "interval_step": 0.2, "interval_max": 2},
     "worker_prefetch_multiplier": 1,  # a slow task does not hold back those behind it
     "worker_cancel_long_running_tasks_on_connection_loss": False,  # they finish; their effects are idempotent
-    "worker_soft_shutdown_timeout": 10.0,  # seconds; on SIGQUIT, what is not done by then goes back to the queue
+    # Seconds; on SIGQUIT, what is not done by then goes back to the queue. Some who stop services kill after 5.
+    "worker_soft_shutdown_timeout": 3.0,
     "broker_connection_retry_on_startup": True,  # a worker may be started before its broker
     "broker_connection_max_retries": None,  # and outlives every outage of it; by default it gives up after 100 tries
     "result_extended": True,  # a result says which task, arguments and worker it came from
