@@ -20,10 +20,11 @@ from pytest_celery import (
 )
 
 from app.settings import read_settings
-from tests.services import leftovers
+from tests.services import browser, leftovers
+from tests.services import rabbitmq as rabbitmq_service
 from tests.services.celery import Worker
 from tests.services.containers import ProcessContainer, WorkerContainer
-from tests.services.rabbitmq import NOT_INSTALLED, REMEDY, RabbitMQ, VirtualHost
+from tests.services.rabbitmq import RabbitMQ, VirtualHost
 from tests.services.valkey import Valkey
 from tests.waiting import wait_until
 
@@ -53,9 +54,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             if name == "seen":
                 terminalreporter.write_line(f"Seen: {value}.")
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
-    if count := sum(NOT_INSTALLED in reason for reason in skipped):
-        sentence = f"Not tested: what needs RabbitMQ ({count} tests). To test it, {REMEDY}."
-        terminalreporter.write_line(sentence, yellow=True)
+    for name, needed in (("RabbitMQ", rabbitmq_service), ("Chromium", browser)):
+        if count := sum(needed.NOT_INSTALLED in reason for reason in skipped):
+            sentence = f"Not tested: what needs {name} ({count} tests). To test it, {needed.REMEDY}."
+            terminalreporter.write_line(sentence, yellow=True)
 
 
 def _variables_of_the_project() -> set[str]:

@@ -205,6 +205,14 @@ def test_it_is_readable(page: Page, width: int, scheme: str, tmp_path: Path) -> 
     page.screenshot(path=tmp_path / f"{width}-{scheme}.png", full_page=True)
 
 
+def test_it_says_where_chords_cannot_run(chromium: Browser, settings: Mapping[str, str], tmp_path: Path) -> None:
+    """At each workflow that has one, and at no other: with results over rpc://, nothing can be joined."""
+    with WebFront(tmp_path, {**settings, "CELERY_RESULT_BACKEND": "rpc://"}) as web, chromium.new_page() as page:
+        page.goto(web.url)
+        expect(page.get_by_role("form", name="nested")).to_contain_text("results cannot join a chord")
+        expect(page.get_by_role("form", name="chain", exact=True)).not_to_contain_text("cannot")
+
+
 def test_the_weather_shows_its_gaps(page: Page) -> None:
     """The place now, and over time with the hours that are missing, in a picture and in words."""
     place = page.locator(".place", has_text="Moscow")

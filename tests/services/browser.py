@@ -5,14 +5,17 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 NOT_INSTALLED = "Chromium is not installed"
-REMEDY = "install it (Debian: apt install chromium; macOS: brew install --cask google-chrome)"
+REMEDY = "install it, or Google Chrome (Debian: apt install chromium; macOS: brew install --cask google-chrome)"
 
 
 def executable() -> str | None:
@@ -22,11 +25,13 @@ def executable() -> str | None:
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
+def browser() -> "Iterator[Browser]":
     """A browser, and its driver; both are gone after the block.
 
     Skips the test that asks for it where no browser is installed; with `CI` set, fails it.
     """
+    from playwright.sync_api import sync_playwright  # here, since every run of the tests imports this module
+
     path = executable()
     if path is None and os.environ.get("CI"):
         pytest.fail(f"{NOT_INSTALLED}: {REMEDY}.")
