@@ -26,7 +26,8 @@ class NoMailServer(MailError):
     """There is no mail server to send with."""
 
 
-@app.task(bind=True, max_retries=MOST_RETRIES, throws=(MailError, NoSharedStore))
+# On Redis, a task whose process was killed is sent again after the default delay, which would be three minutes.
+@app.task(bind=True, max_retries=MOST_RETRIES, default_retry_delay=BACKOFF_SECONDS, throws=(MailError, NoSharedStore))
 def send_mail(self: "Task[Any, str]", to: str, subject: str, body: str) -> str:
     """Send a mail to one address; returns its Message-ID, which comes from the id of this task and stays the same.
 
