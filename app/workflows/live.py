@@ -58,6 +58,7 @@ class LiveRun:
         run = cls(document["name"], tree_of(document["root"]), document["expected"])
         run.id, run.started, run.ended = document["id"], document["started"], document["ended"]
         run.revoked, run.skipped, run.broken = document["revoked"], document["skipped"], document["broken"]
+        run.version = run._first = max(run.version, document["version"] + 1)
         return run
 
     def task_ids(self, *, open_only: bool) -> list[str]:
@@ -67,7 +68,8 @@ class LiveRun:
 
     def apply(self, event: Mapping[str, Any]) -> None:
         """Take in an event of Celery's, or one of ours."""
-        self._note(*self._progress.apply(event))
+        if steps := self._progress.apply(event):
+            self._note(*steps)
 
     def record(self, task_id: str, meta: Mapping[str, Any]) -> None:
         """Take in what the result store knows of one of its tasks."""

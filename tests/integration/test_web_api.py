@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -291,6 +292,18 @@ def row(place: str, moment: datetime) -> dict[str, object]:
         "weather_code": 3,
         "backfilled": False,
     }
+
+
+def test_ctrl_c_ends_it_quietly(laptop: dict[str, str], worker: Worker, tmp_path: Path) -> None:
+    """Also while somebody watches: the stream ends, and nothing is complained of."""
+    with WebFront(tmp_path / "ending", laptop) as ending:
+        stream = read_events(f"{start(ending, 'progress', steps=10, seconds=10.0)}/events")
+        assert next(stream).name == "run"
+        ending.send_signal(signal.SIGINT)
+        assert "end" not in {event.name for event in stream}
+        wait_until(lambda: not ending.is_running, 5, "it has ended")
+        assert ending.exit_code == 130
+        assert ending.log().count("\n") == 1
 
 
 def test_health_is_told_within_two_seconds(front: WebFront, worker: Worker) -> None:
