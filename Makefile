@@ -42,7 +42,7 @@ lint: $(DEV) ## check style, formatting, types and the order of imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-up: $(RUNTIME) ## run worker, beat and Flower until Ctrl-C; reads .env
+up: $(RUNTIME) ## run worker, beat, Flower and the web front until Ctrl-C; reads .env
 	@$(IN_VENV) $(PYTHON) scripts/up.py $(ARGS)
 
 rabbitmq: ## run a private RabbitMQ on this machine until Ctrl-C

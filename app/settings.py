@@ -46,6 +46,8 @@ class Settings:
     met_norway_url: str
     weather_user_agent: str
     flower_basic_auth: str | None
+    flower_url: str | None
+    """Where people find Flower; None: on this machine, when it answers there."""
     smtp_url: str | None
     """The mail server; None where no mail is sent."""
     mail_from: str
@@ -103,6 +105,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         flower_basic_auth=_credentials(environment.get("FLOWER_BASIC_AUTH", "").strip()),
         smtp_url=read_optional("SMTP_URL", _url(*SMTP_SCHEMES)),
         mail_from=read("MAIL_FROM", _mail_address, "weatherbeat@localhost"),
+        flower_url=read_optional("FLOWER_URL", _url(*HTTP_SCHEMES)),
         web_host=read("WEB_HOST", _host, "127.0.0.1"),
         web_port=read("WEB_PORT", _port, "8000"),
         web_token=_token(environment.get("WEB_TOKEN", "").strip()),

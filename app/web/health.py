@@ -15,7 +15,7 @@ from app.connections import broker_connection
 from app.health import Check, check_health
 from app.queues import DEAD_LETTERS
 from app.sending import FAILURES
-from app.settings import AMQP_SCHEMES
+from app.settings import AMQP_SCHEMES, Settings
 from app.web.documents import JSON
 from app.web.problems import problem
 from app.web.services import ServicesOf
@@ -26,6 +26,7 @@ LIMIT = 1.7
 FRESH_SECONDS = 5.0
 """For how long what was found is told again: many may ask, and each check costs the workers a task."""
 FLOWER_PORT = 5555
+FLOWER_SECONDS = 0.2
 
 router = APIRouter(tags=["health"])
 
@@ -44,7 +45,7 @@ class Health(BaseModel):
     ok: bool
     checks: list[CheckEntry]
     dead_letters: int | None = Field(description="How many messages no worker could finish; null where nobody counts.")
-    flower: str | None = Field(description="Where Flower is, when it answers on the web front's own machine.")
+    flower: str | None = Field(description="Where Flower is, as far as is known.")
 
 
 class Alive(BaseModel):
@@ -78,7 +79,7 @@ _counter = Threads(1, "dead-letters")
 @router.get("/api/health", summary="Whether everything works", response_model=Health)
 async def health(services: ServicesOf) -> Response:
     """Every check with a sentence, within two seconds, whatever is broken."""
-    (checks, dead_letters), flower = await asyncio.gather(_checkup.look(services.celery), _flower())
+    (checks, dead_letters), flower = await asyncio.gather(_checkup.look(services.celery), _flower(services.settings))
     entries = [{"name": check.name, "ok": check.ok, "sentence": check.sentence} for check in checks]
     is_well = all(check.ok for check in checks)
     return JSON({"ok": is_well, "checks": entries, "dead_letters": dead_letters, "flower": flower})
@@ -92,9 +93,11 @@ async def healthz(services: ServicesOf) -> Response:
     return JSON({"ok": True})
 
 
-async def _flower() -> str | None:
+async def _flower(settings: Settings) -> str | None:
+    if settings.flower_url:
+        return settings.flower_url
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", FLOWER_PORT), 0.2)
+        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", FLOWER_PORT), FLOWER_SECONDS)
     except OSError:
         return None
     writer.close()

@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from celery import uuid
-from celery.states import PENDING, READY_STATES, RECEIVED, SUCCESS
+from celery.states import PENDING, READY_STATES, RECEIVED, REVOKED, SUCCESS
 
 from app.workflows.catalogue import WORKFLOWS, fulfils
 from app.workflows.document import keyed, step_document, tree_document, tree_of
@@ -137,7 +137,8 @@ class LiveRun:
             return "skipped"
         if self.ok:
             return "succeeded"
-        return "revoked" if self.revoked else "failed"
+        was_revoked = self.revoked or any(step.state == REVOKED for step in self.root.tasks())
+        return "revoked" if was_revoked else "failed"
 
     def heading(self) -> Document:
         """What a list of runs says of it."""
