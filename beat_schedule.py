@@ -10,7 +10,7 @@ COLLECT_MINUTES = (1, 21, 41)
 SETTLE_CHORDS_SECONDS = 30.0
 """How often chords that have stopped are looked for."""
 
-SETTLE_DEAD_LETTERS_SECONDS = 30.0
+SETTLE_DEAD_LETTERS_SECONDS = 10.0
 """How often what RabbitMQ has given up is looked at; without any, that costs it one question."""
 
 DAILY = {"expires": 12 * 3600}

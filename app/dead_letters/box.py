@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -78,8 +79,16 @@ class Box:
         self._publish(letter.message, {**_own_headers(letter.message), **changes}, letter.death.queue)
         letter.message.ack()
 
-    def settle(self, letter: DeadLetter, death: Death) -> None:
-        """Note on a letter what its result was told, which puts it behind all others."""
+    def try_again(self, letter: DeadLetter) -> None:
+        """Send a letter to the queue it came from for one more life, and keep it here until it is known how that ends.
+
+        When this process is killed in between, there are two of it. Raises what the broker raises when it is not sent.
+        """
+        self._publish(letter.message, _own_headers(letter.message) | {LIVES: letter.lives + 1}, letter.death.queue)
+        self.note(letter, replace(letter.death, tried_since=time.time()))
+
+    def note(self, letter: DeadLetter, death: Death) -> None:
+        """Note on a letter what has become of it, which puts it behind all others."""
         headers = _own_headers(letter.message) | {DEATH: death_header(death), LIVES: letter.lives}
         self._publish(letter.message, headers, DEAD_LETTERS)
         letter.message.ack()

@@ -36,6 +36,8 @@ class Death:
     died_at: float
     """Seconds since the epoch; 0 when the broker does not say."""
     settled: str | None = None
+    tried_since: float = 0.0
+    """Since when its task has been in its queue once more, in seconds since the epoch; 0 when it has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class DeadLetter:
     @property
     def sentence(self) -> str:
         """Why it is a dead letter."""
+        if self.death.tried_since:
+            return "It was sent again by itself; how that ends is waited for."
         return self.death.settled or SENTENCES.get(self.death.reason, f"The broker gave it up: {self.death.reason}.")
 
     @property
