@@ -20,7 +20,7 @@ from beat_schedule import COLLECT_MINUTES
 PDF = "pdf"
 KEEP_RESULT_SECONDS = 120
 """A report that nobody has fetched by then was too late for whoever asked for it."""
-DAYS_TO_MAKE_GOOD = 7
+DAYS_TO_MAKE_GOOD = 3
 
 logger = get_task_logger(__name__)
 

@@ -1,4 +1,4 @@
-"""Reports over HTTP: made by a report worker over RabbitMQ, or by a Celery worker on the embedded broker."""
+"""Reports over HTTP, made by a report worker over RabbitMQ."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ import requests
 from app.messaging.errors import BrokerUnreachable, MessageUnroutable
 from app.messaging.names import REPORTS
 from app.web.reports import BROKER_SECONDS, Caller
-from tests.services.celery import PROJECT, Worker
+from tests.services.celery import PROJECT
 from tests.services.process import LocalProcess
 from tests.services.rabbitmq import RabbitMQ, VirtualHost
 from tests.services.weather_rows import write_weather
@@ -203,15 +203,6 @@ async def test_a_rabbitmq_that_is_away_or_silent_is_known_at_once() -> None:
         with pytest.raises(TimeoutError):
             await Caller().call(f"amqp://127.0.0.1:{silent.getsockname()[1]}//", {})
     assert time.monotonic() - begun < BROKER_SECONDS + 2
-
-
-def test_without_rabbitmq_a_celery_worker_makes_the_report(weather: dict[str, str], tmp_path: Path) -> None:
-    """On the embedded broker the same endpoint answers the same."""
-    settings = weather | {"DATA_DIR": str(tmp_path / "data")}
-    settings["WEATHER_FILE"] = f"{weather['DATA_DIR']}/weather/observations.jsonl"
-    with Worker(tmp_path / "worker", settings), WebFront(tmp_path / "web", settings) as web:
-        assert b"/Title (Weather of A/B)" in ask_until_made(web, "A/B", 2).content
-        assert ask(web, "Nowhere").status_code in (404, 504)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
