@@ -50,11 +50,11 @@ class Ledger:
 
     def runs(self) -> list[str]:
         """The tasks in the order of their runs."""
-        return list(self._store.lrange(self._key("runs"), 0, -1))
+        return [str(key) for key in self._store.lrange(self._key("runs"), 0, -1)]
 
     def effects(self) -> list[str]:
         """The effects in the order in which they were taken."""
-        return list(self._store.lrange(self._key("effects"), 0, -1))
+        return [str(key) for key in self._store.lrange(self._key("effects"), 0, -1)]
 
     def times(self, name: str) -> list[float]:
         """When it was, in seconds since the epoch."""

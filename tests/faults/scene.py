@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import kombu.pools
 from celery import Celery
@@ -28,9 +28,12 @@ from tests.waiting import wait_until
 
 TASKS = "tests.faults.tasks"
 QUEUE = "celery"
+Program = TypeVar("Program", bound=CeleryProgram)
 START_LIMIT = 60.0
-QUIET_SECONDS = 8.0
+QUIET_SECONDS = 5.0
 """After so long without any change, what has not been done counts as lost."""
+ARRIVING_SECONDS = 5.0
+"""What a broker has not taken out of its sockets by then has not arrived."""
 APPLICATIONS = {OURS: "app", STOCK: "tests.faults.stock"}
 SCHEDULES = {OURS: "tests.faults.short_schedule", STOCK: "tests.faults.short_schedule_stock"}
 
@@ -181,12 +184,17 @@ class Scene:
         return timer
 
     def waiting_ids(self) -> set[str]:
-        """The ids of the tasks that wait in the queue, which is empty afterwards."""
-        found = set()
+        """The ids of the tasks that wait in the queue or are on their way to it; it is empty afterwards."""
+        found, empty_since = set(), None
         with self.app.connection_for_read() as connection:
-            channel = connection.channel()
-            while (message := channel.basic_get(QUEUE, no_ack=True)) is not None:
-                found.add(str(message.properties["correlation_id"]))
+            channel: Any = connection.channel()
+            while empty_since is None or time.monotonic() < empty_since + ARRIVING_SECONDS:
+                if (message := channel.basic_get(QUEUE, no_ack=True)) is not None:
+                    found.add(str(message.properties["correlation_id"]))
+                    empty_since = None
+                else:
+                    empty_since = empty_since or time.monotonic()
+                    time.sleep(0.1)
         return found
 
     def evaluate(self, expression: str) -> None:
@@ -227,8 +235,7 @@ class Scene:
             return create_app(read_settings(os.environ | self.settings))
         return create_stock(self.settings["CELERY_BROKER_URL"], self.settings["CELERY_RESULT_BACKEND"])
 
-    def _start(self, program: Any, application: str) -> Any:
-        assert isinstance(program, CeleryProgram)
+    def _start(self, program: Program, application: str) -> Program:
         program.start_timeout = START_LIMIT
         program.command[program.command.index("-A") + 1] = application
         self._programs.append(program)

@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 from app.weather.schedule import quarter
@@ -79,7 +80,7 @@ def down_over_two_slots(scene: Scene) -> Finding:
         addresses = {"OPEN_METEO_URL": weather.url, "MET_NORWAY_URL": weather.url, "WEATHER_PLACES": "Here=1,2"}
         scene.worker(concurrency=1, **addresses)
         for moment in (moments[0], moments[-1]):
-            weather.clock = lambda now=moment: now
+            weather.clock = partial(datetime.fromisoformat, moment.isoformat())
             scene.app.send_task("tasks.weather.collect").get(timeout=60)
     observed = {json.loads(line)["observed_at"] for line in file.read_text().splitlines()}
     missed = [moment for moment in moments[1:-1] if f"{moment:%Y-%m-%dT%H:%M:%SZ}" not in observed]

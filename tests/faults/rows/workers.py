@@ -10,6 +10,7 @@ from tests.waiting import wait_until
 
 TASKS = 200
 SECONDS = 0.05
+CHILDREN = 10
 GRACE = 5.0
 
 
@@ -28,15 +29,12 @@ def worker_killed(scene: Scene) -> Finding:
 
 
 def children_killed(scene: Scene) -> Finding:
-    """Ten processes of the pool die, five before and five after the effect of their task."""
+    """Ten processes of the pool die, five before and five after the effect of their task, with others around them."""
     scene.worker()
-    deadly = [f"deadly-{number}" for number in range(10)]
-    keys = scene.send_work(TASKS // 2, SECONDS)
+    keys = scene.send_work(CHILDREN * 2, SECONDS)
+    deadly = [f"deadly-{number}" for number in range(CHILDREN)]
     for number, key in enumerate(deadly):
         scene.send("die_once", key, number % 2 == 0)
-    keys += [f"{key}-more" for key in keys]
-    for key in keys[TASKS // 2 :]:
-        scene.send("work", key, SECONDS)
     return scene.settle([*keys, *deadly])
 
 
