@@ -1,6 +1,7 @@
 """The classes of the Celery application."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from celery import Celery, uuid
 from celery.result import AsyncResult
 
+from app import confirms
+from app.confirms import confirmed_at_end
 from app.sending import close_idle_connections, current_sending
 
 SHORTEST_DELAY = 1.0
@@ -52,7 +55,22 @@ class Application(Celery):
 
 
 class RabbitMQApplication(Application):
-    """The application with a queue that delays by whole seconds: RabbitMQ's."""
+    """The application over RabbitMQ: sends a group ahead of its confirmations, and delays by whole seconds."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        confirms.install()
+        super().__init__(*arguments, **options)
+
+    def producer_or_acquire(self, producer: Any = None) -> AbstractContextManager[Any]:  # type: ignore[override]
+        """The given producer, or one to send with: what it has sent is confirmed at the end of the block."""
+        if producer or current_sending():
+            return super().producer_or_acquire(producer)
+        return self._producer_ahead()
+
+    @contextmanager
+    def _producer_ahead(self) -> Iterator[Any]:
+        with super().producer_or_acquire() as pooled, confirmed_at_end(pooled.connection) as producer:
+            yield producer
 
     def send_task(  # type: ignore[override]  # what it leaves to Celery is not repeated
         self,

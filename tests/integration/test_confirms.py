@@ -1,0 +1,134 @@
+"""A group is sent ahead of its confirmations, and nothing of it is lost without a word."""
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amqp.exceptions import ChannelError
+from celery import Celery, group
+from kombu.exceptions import OperationalError
+
+from app import confirms
+from app.queues import DEFAULT_QUEUE
+from tasks.arithmetic import add
+from tests.services.rabbitmq import RabbitMQ, VirtualHost
+from tests.services.setup import ProjectSetup
+from tests.services.valkey import Valkey
+from tests.waiting import wait_until
+
+SIZE = confirms.WINDOW + 300
+LIMIT = 40
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[RabbitMQ]:
+    """A node of the test's own, to be broken."""
+    with RabbitMQ(tmp_path / "node") as node:
+        yield node
+
+
+def installed(url: str, valkey: Valkey, folder: Path) -> Any:
+    settings = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": valkey.url, "DATA_DIR": str(folder / "data")}
+    return ProjectSetup.installed_app(os.environ | settings)
+
+
+@pytest.fixture
+def app(vhost: VirtualHost, valkey: Valkey, tmp_path: Path) -> Iterator[Celery]:
+    with installed(vhost.url, valkey, tmp_path) as app:
+        yield app
+
+
+def at_message(monkeypatch: pytest.MonkeyPatch, number: int, happen: Callable[[], object]) -> None:
+    """Let something happen once, when that message has been published."""
+    published = itertools.count(1)
+    wait = confirms.Channel.wait_for_confirms
+
+    def counting(channel: confirms.Channel, *arguments: Any, **options: Any) -> None:
+        if next(published) == number:
+            happen()
+        wait(channel, *arguments, **options)
+
+    monkeypatch.setattr(confirms.Channel, "wait_for_confirms", counting)
+
+
+def most_unconfirmed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The list to which the number of unconfirmed messages is added with each one that is published."""
+    seen: list[int] = []
+    wait = confirms.Channel.wait_for_confirms
+
+    def noting(channel: confirms.Channel, *arguments: Any, **options: Any) -> None:
+        seen.append(len(channel._unconfirmed))
+        wait(channel, *arguments, **options)
+
+    monkeypatch.setattr(confirms.Channel, "wait_for_confirms", noting)
+    return seen
+
+
+@pytest.mark.usefixtures("app")
+def test_a_group_does_not_wait_for_each_confirmation(vhost: VirtualHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to a window of messages is unconfirmed at once; all are confirmed, and there, when the group is sent."""
+    seen = most_unconfirmed(monkeypatch)
+    group(add.s(i, i) for i in range(SIZE)).apply_async()
+    assert 2 < max(seen) <= confirms.WINDOW + 1
+    wait_until(lambda: vhost.message_count(DEFAULT_QUEUE) == SIZE, LIMIT, "every message has arrived")
+
+
+@pytest.mark.usefixtures("app")
+def test_a_single_task_is_confirmed_when_delay_returns(vhost: VirtualHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends one task at a time has never more than one that is not confirmed."""
+    seen = most_unconfirmed(monkeypatch)
+    for i in range(5):
+        add.delay(i, i)
+    assert max(seen) == 1
+    wait_until(lambda: vhost.message_count(DEFAULT_QUEUE) == 5, LIMIT, "every message has arrived")
+
+
+@pytest.mark.timeout(120)
+def test_what_a_killed_broker_left_unconfirmed_is_sent_again(
+    node: RabbitMQ, valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker is killed in the middle of a group and comes back: every task is there, few of them twice."""
+    returning: list[threading.Thread] = []
+
+    def kill() -> None:
+        node.kill()
+        returning.append(threading.Thread(target=node.start))
+        returning[0].start()
+
+    with node.vhost() as vhost, installed(vhost.url, valkey, tmp_path):
+        add.delay(0, 0)
+        at_message(monkeypatch, SIZE // 2, kill)
+        sent = group(add.s(i, i) for i in range(SIZE)).apply_async()
+        returning[0].join()
+        wait_until(lambda: vhost.message_count(DEFAULT_QUEUE) > SIZE, LIMIT, "every message has arrived")
+        there = [message["properties"]["correlation_id"] for message in vhost.messages(DEFAULT_QUEUE, 5 * SIZE)]  # type: ignore[index]
+    assert {result.id for result in sent.results} <= set(there)
+    assert len(there) <= SIZE + 1 + confirms.WINDOW + 1
+
+
+@pytest.mark.usefixtures("app")
+def test_a_queue_that_goes_away_is_an_error_of_the_group(vhost: VirtualHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RabbitMQ gives back what it cannot route; then the next task is sent as if nothing had been."""
+    add.delay(0, 0)
+    path = f"queues/{vhost.name}/{DEFAULT_QUEUE}"
+    at_message(monkeypatch, SIZE // 2, lambda: vhost.node.api("DELETE", path).raise_for_status())
+    with pytest.raises(ChannelError, match="NO_ROUTE"):
+        group(add.s(i, i) for i in range(SIZE)).apply_async()
+    add.delay(1, 1)
+    wait_until(lambda: vhost.message_count(DEFAULT_QUEUE) == 1, LIMIT, "the next message has arrived")
+
+
+def test_what_the_broker_refuses_is_an_error_of_the_group(
+    app: Celery, vhost: VirtualHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A queue that is full refuses messages: they are tried again, and their sender is told in the end."""
+    add.delay(0, 0)
+    policy = {"pattern": f"^{DEFAULT_QUEUE}$", "definition": {"max-length": 10}, "apply-to": "queues"}
+    vhost.node.api("PUT", f"policies/{vhost.name}/full", policy).raise_for_status()
+    app.conf.task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.1}
+    with pytest.raises(OperationalError):
+        group(add.s(i, i) for i in range(SIZE)).apply_async()
