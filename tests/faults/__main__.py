@@ -1,5 +1,8 @@
 """`python -m tests.faults`: break the services on purpose, and see what Celery and this project make of it."""
 
+from app.program import run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+
+# isort: split
 import argparse
 import random
 import sys
@@ -104,4 +107,4 @@ def play(stage: Stage, row: Row, side: str) -> Finding:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -70,6 +70,13 @@ class Stage:
             client.flushall()
 
 
+class StartedBeat(Beat):
+    """A beat that counts as ready when it says so: that of Celery as it comes answers nobody."""
+
+    def is_ready(self) -> bool:
+        return "beat: Starting..." in self.log_of_this_start()
+
+
 class Scene:
     """One side of a row: its own virtual host, workers, ledger, and an application to send with."""
 
@@ -111,18 +118,9 @@ class Scene:
 
     def beat(self, name: str = "beat", short: bool = True) -> Beat:
         """A beat that runs, with the short schedule or, ours only, with its own."""
-        arguments = () if self.is_ours else ("--schedule", str(self.folder / "schedule"))
-        beat = Beat(self.folder / name, self.settings, arguments=arguments)
-        if not self.is_ours:
-            beat.ready_line = "beat: Starting"
-            beat.answers = lambda timeout=1.0: True  # type: ignore[method-assign]  # it has no remote control
+        arguments = () if self.is_ours else ("--schedule", str(self.folder / f"{name}.schedule"))
+        beat = StartedBeat(self.folder / name, self.settings, arguments=arguments)
         return self._start(beat, SCHEDULES[self.side] if short else APPLICATIONS[self.side])
-
-    def beat_that_stands_by(self, name: str) -> Beat:
-        """A second beat, which runs; it need not answer while it waits for the first to end."""
-        beat = Beat(self.folder / name, self.settings)
-        beat.is_ready = lambda: "beat: Starting" in beat.log_of_this_start()  # type: ignore[method-assign]
-        return self._start(beat, SCHEDULES[self.side])
 
     def send(self, task: str, *arguments: Any, **options: Any) -> AsyncResult[Any]:
         """Send a task of the scenarios."""

@@ -1,5 +1,8 @@
 """`python -m tests.faults.soak`: a long run with a fault of a random kind every 20-40 s, and what was lost of it."""
 
+from app.program import run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+
+# isort: split
 import argparse
 import os
 import random
@@ -199,4 +202,4 @@ def draw(memory: list[tuple[float, float]], file: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -30,6 +30,12 @@ def work(key: str, seconds: float = 0.0) -> None:
 
 
 @shared_task
+def note(key: str) -> None:
+    """Do nothing but note that it runs."""
+    ledger.note_run(key)
+
+
+@shared_task
 def die_once(key: str, after_effect: bool) -> None:
     """Die in the first run, before or after the effect is taken."""
     is_first = ledger.note_run(key) == 1
