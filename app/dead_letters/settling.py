@@ -20,6 +20,8 @@ MOST_LIVES = 2
 """How often a letter is sent again by itself: whoever ends its workers does so for three times the delivery limit."""
 LONGEST_TRIAL_SECONDS = 15 * 60.0
 """After so long the next one is tried, however the one before may end."""
+MOST_AT_ONCE = 500
+"""Operators wait for a run to end; the next one goes on with the rest."""
 SECONDS = 10.0
 
 
@@ -43,8 +45,10 @@ def _settle_all(backend: Any, box: Box) -> list[str]:
     letters = box.letters()
     being_tried = _end_trials(backend, box, letters)
     settled = {letter.id for letter in letters if letter.death.settled}
-    sentences = []
+    sentences: list[str] = []
     for letter in letters:
+        if len(sentences) == MOST_AT_ONCE:
+            break
         if letter.death.settled or letter.death.tried_since:
             continue
         state = _state(backend, letter)
