@@ -43,13 +43,13 @@ def read_contents(
 ) -> Contents:
     """The contents of a report about `places`, whose runs are at `run_minutes` of each hour.
 
-    Raises NoRows when no place has a row in `period`, ReportError when the file cannot be read.
+    Raises NoRows when no place has a row in `period`, or there is no file yet, ReportError when it cannot be read.
     """
     malformed = Malformed()
     try:
         found = _rows(read_samples(path, malformed), places, period)
     except StoreError as error:
-        raise ReportError(str(error)) from None
+        raise (ReportError if path.exists() else NoRows)(str(error)) from None
     without = [place for place in places if place not in found or not found[place].samples]
     if len(without) == len(places):
         raise NoRows(f"There are no rows of {', '.join(places)} from {period}.")

@@ -1,7 +1,7 @@
 """The report as a PDF on A4: for each place its figures, its charts and its gaps."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,8 @@ from app.weather.credit import credit
 from app.weather.gaps import Gap
 from app.weather.precipitation import ROWS_NOTE
 
+SHORT: Final = timedelta(days=2)
+"""Up to here a report of days would say nothing new."""
 INK: Final = HexColor("#1f2430")
 RULE: Final = HexColor("#c9cdd4")
 TITLE: Final = ParagraphStyle("title", fontName=BOLD, fontSize=19, leading=24, textColor=INK)
@@ -34,6 +36,7 @@ QUIET: Final = ParagraphStyle("quiet", parent=TEXT, textColor=GREY)
 NOTE: Final = ParagraphStyle("note", parent=QUIET, fontSize=7.5, leading=10.5, spaceBefore=10)
 RULES: Final = TableStyle(
     [
+        ("FONTNAME", (0, 0), (-1, -1), REGULAR),  # named for each cell, even where a paragraph names its own
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, RULE),
         ("LEFTPADDING", (0, 0), (-1, -1), 0),
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -91,8 +94,9 @@ def _chapter(chapter: Chapter, contents: Contents) -> Iterator[Flowable]:
     )
     yield Paragraph("Temperature, precipitation and wind", HEADING)
     yield _picture(weather_chart(chapter, contents.period))
-    yield Paragraph("Day by day", HEADING)
-    yield _picture(days_chart(chapter, contents.period))
+    if contents.period.end - contents.period.begin > SHORT:
+        yield Paragraph("Day by day", HEADING)
+        yield _picture(days_chart(chapter, contents.period))
     yield Paragraph("What is missing", HEADING)
     yield from _gaps(chapter.completeness.gaps)
 

@@ -41,7 +41,8 @@ class NumberedCanvas(Canvas):  # type: ignore[misc]  # reportlab has no types
     """A canvas that writes "Page 2 of 5", which is known when all pages are there."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        # Otherwise each page names Helvetica, which is not inside, before it names another one.
+        super().__init__(*arguments, **options | {"initialFontName": REGULAR})
         self._pages: list[dict[str, Any]] = []
 
     def showPage(self) -> None:  # noqa: N802 - reportlab's name
