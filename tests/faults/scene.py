@@ -141,13 +141,13 @@ class Scene:
         """Wait until so many effects have been taken."""
         wait_until(lambda: len(self.ledger.effects()) >= count, limit, f"{count} effects have been taken")
 
-    def settle(self, keys: Sequence[str], limit: float = 120.0) -> Finding:
+    def settle(self, keys: Sequence[str], limit: float = 120.0, quiet: float = QUIET_SECONDS) -> Finding:
         """Wait until all effects are there, or nothing more will happen; say what was lost and doubled."""
         deadline, changed, before = time.monotonic() + limit, time.monotonic(), 0
         while set(keys) - set(self.ledger.effects()) and time.monotonic() < deadline:
             if (now := len(self.ledger.runs())) != before:
                 before, changed = now, time.monotonic()
-            if time.monotonic() - changed > QUIET_SECONDS and not self._has_more_to_do():
+            if time.monotonic() - changed > quiet and not self._has_more_to_do():
                 break
             time.sleep(0.1)
         effects, runs = Counter(self.ledger.effects()), Counter(self.ledger.runs())

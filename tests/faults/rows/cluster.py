@@ -6,6 +6,8 @@ from tests.faults.scene import QUEUE, Scene
 from tests.waiting import wait_until
 
 TASKS = 300
+FAILOVER_SECONDS = 60.0
+"""Within this a worker has found another node."""
 
 
 def leader_killed(scene: Scene) -> Finding:
@@ -18,7 +20,7 @@ def leader_killed(scene: Scene) -> Finding:
         scene.wait_for_effects(TASKS // 3)
         wait_until(lambda: cluster.leader_of(QUEUE), 30, "the queue has a leader")
         cluster.leader_of(QUEUE).kill()
-        found = scene.settle(keys)
+        found = scene.settle(keys, quiet=FAILOVER_SECONDS)
         scene.end_programs()
     return Finding(found.ok and members == 3, f"{found.text} ({members} members)", found.figures)
 
