@@ -19,7 +19,7 @@ from tests.faults.catalogue import ROWS
 from tests.faults.finding import Finding, Row
 from tests.faults.ledger import OURS, STOCK
 from tests.faults.report import Played, as_json, as_markdown, show, versions
-from tests.faults.scene import Stage
+from tests.faults.stage import Stage
 from tests.services import leftovers
 from tests.services.rabbitmq import NOT_INSTALLED, REMEDY, server_script
 

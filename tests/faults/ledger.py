@@ -48,6 +48,14 @@ class Ledger:
         """Whether nobody has asked for the first time yet."""
         return not self._store.hexists(self._key("once"), name)
 
+    def run_count(self) -> int:
+        """How often tasks have run."""
+        return int(self._store.llen(self._key("runs")))
+
+    def effect_count(self) -> int:
+        """How many effects have been taken."""
+        return int(self._store.llen(self._key("effects")))
+
     def runs(self) -> list[str]:
         """The tasks in the order of their runs."""
         return [str(key) for key in self._store.lrange(self._key("runs"), 0, -1)]

@@ -1,4 +1,4 @@
-"""The services that faults are done to, and one side of one row on them."""
+"""One side of one row: its programs, what is sent, and what has become of it."""
 
 import os
 import subprocess
@@ -6,10 +6,9 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import kombu.pools
 from celery import Celery
@@ -22,9 +21,11 @@ from tests.faults.ledger import OURS, STOCK, Ledger
 from tests.faults.stock import create_stock
 from tests.services.celery import Beat, CeleryProgram, Worker
 from tests.services.process import LocalProcess
-from tests.services.rabbitmq import RabbitMQ, VirtualHost, server_script
-from tests.services.valkey import Valkey
+from tests.services.rabbitmq import VirtualHost, server_script
 from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from tests.faults.stage import Stage
 
 TASKS = "tests.faults.tasks"
 QUEUE = "celery"
@@ -38,38 +39,6 @@ APPLICATIONS = {OURS: "app", STOCK: "tests.faults.stock"}
 SCHEDULES = {OURS: "tests.faults.short_schedule", STOCK: "tests.faults.short_schedule_stock"}
 
 
-class Stage:
-    """A RabbitMQ, a Valkey for results, which keeps what it has acknowledged, and one for the ledger."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.node = RabbitMQ(folder / "rabbitmq")
-        self.results = Valkey(folder / "results", append_only=True)
-        self.ledger = Valkey(folder / "ledger")
-
-    def __enter__(self) -> "Stage":
-        for server in (self.results, self.ledger, self.node):
-            server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for server in (self.node, self.results, self.ledger):
-            server.kill()
-
-    @contextmanager
-    def scene(self, side: str) -> Iterator["Scene"]:
-        """A fresh scene for "stock" or "ours"; what is left of it is killed at the end."""
-        for server in (self.node, self.results):
-            if not server.is_running:
-                server.start()
-        with self.node.vhost() as vhost, ExitStack() as stack:
-            scene = Scene(self, vhost, side)
-            stack.callback(scene.close)
-            yield scene
-        with self.results.client() as client:
-            client.flushall()
-
-
 class StartedBeat(Beat):
     """A beat that counts as ready when it says so: that of Celery as it comes answers nobody."""
 
@@ -80,7 +49,7 @@ class StartedBeat(Beat):
 class Scene:
     """One side of a row: its own virtual host, workers, ledger, and an application to send with."""
 
-    def __init__(self, stage: Stage, vhost: VirtualHost, side: str) -> None:
+    def __init__(self, stage: "Stage", vhost: VirtualHost, side: str) -> None:
         self.side = side
         self.vhost, self.node, self.results = vhost, stage.node, stage.results
         self.name = f"{side}-{uuid.uuid4().hex[:8]}"
@@ -139,13 +108,13 @@ class Scene:
 
     def wait_for_effects(self, count: int, limit: float = START_LIMIT) -> None:
         """Wait until so many effects have been taken."""
-        wait_until(lambda: len(self.ledger.effects()) >= count, limit, f"{count} effects have been taken")
+        wait_until(lambda: self.ledger.effect_count() >= count, limit, f"{count} effects have been taken")
 
     def settle(self, keys: Sequence[str], limit: float = 120.0, quiet: float = QUIET_SECONDS) -> Finding:
         """Wait until all effects are there, or nothing more will happen; say what was lost and doubled."""
         deadline, changed, before = time.monotonic() + limit, time.monotonic(), 0
-        while set(keys) - set(self.ledger.effects()) and time.monotonic() < deadline:
-            if (now := len(self.ledger.runs())) != before:
+        while self._lacks_any(keys) and time.monotonic() < deadline:
+            if (now := self.ledger.run_count()) != before:
                 before, changed = now, time.monotonic()
             if time.monotonic() - changed > quiet and not self._has_more_to_do():
                 break
@@ -155,6 +124,9 @@ class Scene:
         doubled = sum(effects[key] - 1 for key in keys if effects[key])
         again = sum(runs[key] - 1 for key in keys if runs[key])
         return counted(not lost and not doubled, lost=lost, doubled_effects=doubled, run_again=again)
+
+    def _lacks_any(self, keys: Sequence[str]) -> bool:
+        return self.ledger.effect_count() < len(keys) or bool(set(keys) - set(self.ledger.effects()))
 
     def _has_more_to_do(self) -> bool:
         """Whether a worker runs, and there are messages for it."""

@@ -24,7 +24,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.faults.ledger import OURS
-from tests.faults.scene import Scene, Stage
+from tests.faults.scene import Scene
+from tests.faults.stage import Stage
 from tests.services import leftovers
 from tests.services.celery import Worker
 from tests.services.rabbitmq import NOT_INSTALLED, REMEDY, server_script

@@ -11,7 +11,7 @@ from tests.faults.catalogue import ROWS
 from tests.faults.finding import Finding
 from tests.faults.ledger import OURS, STOCK
 from tests.faults.report import Played, as_json, as_markdown
-from tests.faults.scene import Stage
+from tests.faults.stage import Stage
 
 BY_NAME = {row.name: row for row in ROWS}
 
