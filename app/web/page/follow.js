@@ -31,7 +31,7 @@ export class RunView {
       this.#pointInTime(key, tapped),
     );
     byId("revoke").addEventListener("click", () => this.#revoke());
-    byId("details-close").addEventListener("click", () => this.#point(null));
+    byId("details-close").addEventListener("click", () => this.#close());
   }
 
   /** Follow the run with this id; null shows none. */
@@ -40,6 +40,7 @@ export class RunView {
     this.#run = this.#shown = this.#stream = null;
     byId("run").hidden = byId("run-body").hidden = true;
     byId("no-run").hidden = id !== null;
+    document.title = "Weatherbeat";
     if (id === null) return;
     byId("run").hidden = false;
     setText(byId("run-name"), "Run");
@@ -49,7 +50,7 @@ export class RunView {
     this.#stream = new Stream(`/api/runs/${encodeURIComponent(id)}/events`, {
       event: (name, data) => this.#hear(name, data),
       opened: () => this.#opened(),
-      lost: (seconds) => this.#lost(seconds),
+      lost: (reason, seconds) => this.#lost(reason, seconds),
       gone: (sentence) => this.#say("connection", sentence),
     });
   }
@@ -77,8 +78,8 @@ export class RunView {
     this.#report.answers(true);
   }
 
-  #lost(seconds) {
-    this.#say("connection", `Offline: the connection to the web server is lost. Trying again in ${duration(seconds)}.`);
+  #lost(reason, seconds) {
+    this.#say("connection", `${reason} Trying again in ${duration(seconds)}.`);
     this.#report.answers(false);
   }
 
@@ -170,6 +171,11 @@ export class RunView {
     byId("details-close").hidden = !step;
     for (const marked of document.querySelectorAll(".pointed")) marked.classList.remove("pointed");
     if (step) for (const same of document.querySelectorAll(`[data-key="${step.key}"]`)) same.classList.add("pointed");
+  }
+
+  #close() {
+    this.#point(null);
+    byId("run-name").focus({ preventScroll: true }); // the button that had the focus is gone
   }
 
   #pointInTime(key, tapped) {

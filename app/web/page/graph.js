@@ -117,6 +117,7 @@ export class Graph {
 
   #move(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") this.#show(null);
     const keys = [...this.#drawn.keys()];
     const index = keys.indexOf(this.#current ?? keys[0]);
     const { level } = this.#drawn.get(keys[index]).item;

@@ -20,7 +20,7 @@ export class Stream {
   #timer = null;
   #closed = false;
 
-  /** `hear` is an object of functions: event(name, data), opened(), lost(seconds until the next try), gone(sentence). */
+  /** `hear` has functions: event(name, data), opened(), lost(reason, seconds to the next try), gone(sentence). */
   constructor(url, hear) {
     this.#url = url;
     this.#hear = hear;
@@ -49,6 +49,7 @@ export class Stream {
 
   async #connect() {
     const abort = (this.#abort = new AbortController());
+    let reason = "Offline: the connection to the web server is lost.";
     try {
       const response = await fetch(this.#url, {
         headers: { Accept: "text/event-stream", ...(this.#lastId === null ? {} : { "Last-Event-ID": this.#lastId }) },
@@ -64,16 +65,17 @@ export class Stream {
         this.close();
         this.#hear.gone(error.message);
       }
+      if (error.status) reason = error.message; // the server is there, and says what is wrong
     }
-    if (this.#abort === abort) this.#again();
+    if (this.#abort === abort) this.#again(reason);
   }
 
-  #again() {
+  #again(reason) {
     this.#abort = null;
     if (this.#closed) return;
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures++);
     const delay = longest * (0.5 + Math.random() / 2); // at random, so that all pages do not come back at once
-    this.#hear.lost(delay / 1000);
+    this.#hear.lost(reason, delay / 1000);
     this.#timer = setTimeout(() => this.#connect(), delay);
   }
 
@@ -93,7 +95,7 @@ export class Stream {
   #take(message) {
     const fields = { event: "message", data: [] };
     for (const line of message.split(/\r?\n/)) {
-      const [, name, text] = /^([^:]*):? ?(.*)$/.exec(line);
+      const [, name, text] = /^([^:]*):? ?(.*)$/s.exec(line);
       if (name === "data") fields.data.push(text);
       else fields[name] = text;
     }

@@ -76,7 +76,7 @@ class Scale {
   }
 
   ticks(bottom) {
-    const most = Math.max(2, Math.floor((this.right - this.left) / 90));
+    const most = Math.max(2, Math.floor((this.right - this.left) / 70));
     const power = 10 ** Math.floor(Math.log10(this.seconds / most));
     const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => this.seconds / each <= most);
     const times = Array.from({ length: Math.floor(this.seconds / step) + 1 }, (_, index) => index * step);
