@@ -2,8 +2,10 @@
 
 import itertools
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,9 @@ def test_what_a_killed_broker_left_unconfirmed_is_sent_again(
 
     with node.vhost() as vhost, installed(vhost.url, valkey, tmp_path):
         add.delay(0, 0)
+        at_message(
+            monkeypatch, SIZE // 4, partial(node.send_signal, signal.SIGSTOP)
+        )  # so that it does not have those that are sent from now on
         at_message(monkeypatch, SIZE // 2, kill)
         sent = group(add.s(i, i) for i in range(SIZE)).apply_async()
         returning[0].join()
