@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from tests.faults.catalogue import ROWS
 from tests.faults.finding import Finding, Row
 from tests.faults.ledger import OURS, STOCK
-from tests.faults.report import Played, as_json, as_markdown, show, versions
+from tests.faults.report import Played, as_json, as_markdown, read_json, show, versions
 from tests.faults.stage import Stage
 from tests.services import leftovers
 from tests.services.rabbitmq import NOT_INSTALLED, REMEDY, server_script
@@ -35,20 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if server_script() is None:
         print(f"{NOT_INSTALLED}: {REMEDY}.", file=sys.stderr)
         return 2
-    order = list(rows)
-    if options.seed is not None:
-        random.Random(options.seed).shuffle(order)  # noqa: S311 - an order of chance guards no secret
-    with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as name:
-        folder = Path(name).resolve()
-        with leftovers.watched(folder), Stage(folder) as stage:
-            findings = play_all(stage, order, options)
-            found = versions(stage.node) if stage.node.is_running else {}
-    played = [Played(row, findings[row.name]) for row in rows]
+    found, findings = play_rows(rows, options)
+    kept, kept_versions = read_json(options.keep) if options.keep else ([], found)
+    if kept_versions != found:
+        print(f"{options.keep} was seen on other versions than these, and is left out; play all rows.", file=sys.stderr)
+        kept = []
+    by_name = {entry.row.name: entry for entry in kept} | {row.name: Played(row, findings[row.name]) for row in rows}
+    played = [by_name[row.name] for row in ROWS if row.name in by_name]
     show(Console(), played)
     if options.json:
         options.json.write_text(as_json(played, found) + "\n")
     if options.write:
-        options.write.write_text(as_markdown(played, found, options.rounds))
+        options.write.write_text(as_markdown(played, found))
     return 0 if all(entry.ok for entry in played) else 1
 
 
@@ -67,10 +65,28 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the results as Markdown: docs/reliability.md")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="take the rows that are not played from an earlier --json"
+    )
     options = parser.parse_args(arguments)
+    if options.keep and not options.keep.is_file():
+        parser.error(f"--keep {options.keep}: there is no such file; it is written by --json")
     if options.rounds < 1:
         parser.error(f"--rounds {options.rounds}: play at least one round")
     return options
+
+
+def play_rows(
+    rows: Sequence[Row], options: argparse.Namespace
+) -> tuple[dict[str, str], dict[str, dict[str, list[Finding]]]]:
+    """Play the rows on services of their own; returns the versions of these, and what was seen of each row."""
+    order = list(rows)
+    if options.seed is not None:
+        random.Random(options.seed).shuffle(order)  # noqa: S311 - an order of chance guards no secret
+    with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as name:
+        folder = Path(name).resolve()
+        with leftovers.watched(folder), Stage(folder) as stage:
+            return versions(stage.node), play_all(stage, order, options)
 
 
 def play_all(stage: Stage, rows: Sequence[Row], options: argparse.Namespace) -> dict[str, dict[str, list[Finding]]]:

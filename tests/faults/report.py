@@ -5,11 +5,13 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.faults.catalogue import ROWS
 from tests.faults.finding import Finding, Row
 from tests.faults.ledger import OURS, STOCK
 from tests.services.rabbitmq import RabbitMQ
@@ -73,7 +75,22 @@ def as_json(played: Sequence[Played], found: dict[str, str]) -> str:
     return json.dumps({"ok": all(entry.ok for entry in played), "versions": found, "rows": rows}, indent=2)
 
 
-def as_markdown(played: Sequence[Played], found: dict[str, str], rounds: int) -> str:
+def read_json(file: Path) -> tuple[list[Played], dict[str, str]]:
+    """What `as_json` has written: the rows that there still are, and the versions."""
+    document = json.loads(file.read_text())
+    rows = {row.name: row for row in ROWS}
+    played = [
+        Played(
+            rows[entry["name"]],
+            {side: [Finding(**finding) for finding in entry[side]] for side in (STOCK, OURS) if side in entry},
+        )
+        for entry in document["rows"]
+        if entry["name"] in rows
+    ]
+    return played, document["versions"]
+
+
+def as_markdown(played: Sequence[Played], found: dict[str, str]) -> str:
     """docs/reliability.md."""
     lines = [
         "# What faults do to tasks",
@@ -83,7 +100,7 @@ def as_markdown(played: Sequence[Played], found: dict[str, str], rounds: int) ->
         "*Lost*: a task that was accepted and never took its effect. *Doubled*: an effect that was taken twice; here",
         "effects are taken by `app.idempotency.once`, so that a task may be *run again* and its effect stays single.",
         "",
-        f"Rounds: {rounds}. " + ", ".join(f"{name} {number}" for name, number in found.items()) + ".",
+        ", ".join(f"{name} {number}" for name, number in found.items()) + ".",
         "",
         "| | fault | stock Celery | here | must be |",
         "|---|---|---|---|---|",

@@ -10,7 +10,7 @@ from tests.faults.__main__ import main
 from tests.faults.catalogue import ROWS
 from tests.faults.finding import Finding
 from tests.faults.ledger import OURS, STOCK
-from tests.faults.report import Played, as_json, as_markdown
+from tests.faults.report import Played, as_json, as_markdown, read_json
 from tests.faults.stage import Stage
 
 BY_NAME = {row.name: row for row in ROWS}
@@ -51,8 +51,11 @@ def test_the_table_says_what_was_seen(tmp_path: Path) -> None:
     }
     played = [Played(ROWS[0], findings)]
     assert "| ✗ | worker killed -9: the main process, the whole group | 2 lost | 0 lost · 1 lost |" in as_markdown(
-        played, {"celery": "5.7.0"}, 2
+        played, {"celery": "5.7.0"}
     )
-    document = json.loads(as_json(played, {}))
+    file = tmp_path / "seen.json"
+    file.write_text(as_json(played, {"celery": "5.7.0"}))
+    assert read_json(file) == (played, {"celery": "5.7.0"})
+    document = json.loads(file.read_text())
     assert not document["ok"]
     assert document["rows"][0]["ours"][0]["figures"] == {"lost": 0}

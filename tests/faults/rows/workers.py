@@ -12,6 +12,7 @@ TASKS = 200
 SECONDS = 0.05
 CHILDREN = 10
 GRACE = 5.0
+TASK_SECONDS = 8.0
 
 
 def worker_killed(scene: Scene) -> Finding:
@@ -41,7 +42,7 @@ def children_killed(scene: Scene) -> Finding:
 def terminated(scene: Scene) -> Finding:
     """SIGTERM while tasks of 8 s run, and SIGKILL after 5 s of grace, as whoever stops containers does."""
     worker = scene.worker()
-    keys = scene.send_work(4, 8.0)
+    keys = scene.send_work(4, TASK_SECONDS)
     wait_until(lambda: len(scene.ledger.runs()) == 2, 60, "two tasks run")
     started = time.monotonic()
     worker.send_signal(signal.SIGTERM)
@@ -50,7 +51,7 @@ def terminated(scene: Scene) -> Finding:
     seconds, in_time = time.monotonic() - started, not worker.is_running
     worker.kill()
     worker.start()
-    found = scene.settle(keys)
+    found = scene.settle(keys, quiet=TASK_SECONDS * 2)
     text = f"{found.text}, ended {f'after {seconds:.1f} s' if in_time else 'by SIGKILL'}"
     return Finding(found.ok and in_time, text, found.figures | {"seconds_to_end": seconds})
 
