@@ -23,7 +23,7 @@ def picture(kind: str = "JPEG", size: tuple[int, int] = (300, 200), mode: str = 
     exif[0x0112] = 6  # to be turned by a quarter clockwise
     exif[0x010E] = WHERE.decode()
     output = BytesIO()
-    image.save(output, kind, exif=exif)
+    image.save(output, kind, exif=exif, icc_profile=WHERE)
     return output.getvalue()
 
 
