@@ -39,8 +39,8 @@ def thumbnail(source: Path, size: int) -> bytes:
         upright = ImageOps.exif_transpose(image)
         upright.thumbnail((size, size), Image.Resampling.LANCZOS)
         small = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-    small.info.clear()  # notes of the camera, its place on the Earth among them, and colour profiles
     output = BytesIO()
+    # No notes of the camera, its place on the Earth among them, and no colour profile: Pillow writes none unasked.
     small.save(output, "WEBP", quality=QUALITY)
     return output.getvalue()
 
