@@ -19,7 +19,7 @@ from app.mail import LONGEST_BODY, LONGEST_SUBJECT, InvalidMail, MailServer, com
         "ada@example.org\n",
         "a da@example.org",
         "ada@exa@mple.org",
-        "адa@example.org",
+        "jürgen@example.org",
         "ada@[127.0.0.1]",
         f"{'a' * 250}@example.org",
     ],
@@ -51,9 +51,9 @@ def test_a_body_that_cannot_be_sent_is_refused(body: str, sentence: str) -> None
 
 def test_a_mail_says_what_it_was_given() -> None:
     """Any script in subject and body, and a Message-ID that is the same for the same id."""
-    mail = compose("weatherbeat@example.org", "ada@example.net", "Погода: 5 °C", "Καλημέρα\n.\nТочка\n", "7")
+    mail = compose("weatherbeat@example.org", "ada@example.net", "Погода: 5 °C", "Καλημέρα\n.\nПогода\n", "7")
     assert (mail["Subject"], mail["To"], mail["Message-ID"]) == ("Погода: 5 °C", "ada@example.net", "<7@example.org>")
-    assert mail.get_content() == "Καλημέρα\n.\nТочка\n"
+    assert mail.get_content() == "Καλημέρα\n.\nПогода\n"
     assert b"Bcc" not in mail.as_bytes()
 
 
