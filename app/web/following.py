@@ -18,6 +18,7 @@ from app.web.sent import Sent
 from app.web.store import Store, StoreAway
 from app.workflows.listener import Listener
 from app.workflows.live import LiveRun
+from app.workflows.progress import Step
 from app.workflows.records import Metas, Records
 
 BATCH_SECONDS = 0.05
@@ -135,6 +136,11 @@ class Following:
     def trouble(self) -> str:
         """What keeps runs from moving, in a sentence; empty when nothing does."""
         return self._liveness.trouble
+
+    def step(self, task_id: str) -> Step | None:
+        """The step of a followed run that is this task."""
+        followed = self._by_task.get(task_id)
+        return followed.run.step(task_id) if followed else None
 
     def runs(self) -> list[LiveRun]:
         """The runs that are followed."""

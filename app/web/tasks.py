@@ -1,5 +1,6 @@
 """The state, progress and result of any task."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from celery.states import PENDING
@@ -28,10 +29,11 @@ async def task_state(services: Services, task_id: str) -> Document:
     metas, is_remembered = await services.store.ask(
         lambda records: (records.metas([task_id]), records.remembers(task_id))
     )
-    step = Step("task", "", id=task_id, state=PENDING)
+    followed = services.following.step(task_id)
+    step = replace(followed, children=[]) if followed else Step("task", "", id=task_id, state=PENDING)
     if meta := metas.get(task_id):
         Progress(step).record(task_id, meta)
-    elif not (is_remembered or services.sent.knows(task_id)):
+    elif not (followed or is_remembered or services.sent.knows(task_id)):
         raise HTTPException(404, "No task of this id is known: it was not sent from here, or its result has expired.")
     name = (meta.get("name") or None) if meta else None
     return {"task": name or step.name or None} | {field: getattr(step, field) for field in FIELDS}

@@ -65,6 +65,10 @@ class LiveRun:
         steps = self.root.tasks()
         return [step.id for step in steps if step.id and not (open_only and step.state in READY_STATES)]
 
+    def step(self, task_id: str) -> Step:
+        """The step that is this task."""
+        return next(step for step in self.root.tasks() if step.id == task_id)
+
     def apply(self, event: Mapping[str, Any]) -> None:
         """Take in an event of Celery's, or one of ours."""
         if steps := self._progress.apply(event):
