@@ -25,7 +25,7 @@ PAGE = """<!doctype html>
 <body>
   <main>
     <h1>Weatherbeat</h1>
-    <form method="post" action="/login">
+    <form method="post">
       <label for="token">Token</label>
       <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
       <button type="submit">Log in</button>

@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import signal
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from tests.services.web import WebFront
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 PAGE = PROJECT / "app" / "web" / "page"
 LIMIT_MS = 40_000
+TOKEN = secrets.token_hex(16)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 MINUS = "\N{MINUS SIGN}"
 SLOT = timedelta(minutes=20)
@@ -37,6 +39,14 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def web(settings: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFront]:
     """The web front; a test that stops it starts it again."""
     with WebFront(tmp_path_factory.mktemp("web"), settings) as front:
+        yield front
+
+
+@pytest.fixture(scope="module")
+def guarded(settings: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFront]:
+    """A second web front, which wants a token, and whose results go over rpc://."""
+    variables = {**settings, "CELERY_RESULT_BACKEND": "rpc://", "WEB_TOKEN": TOKEN}
+    with WebFront(tmp_path_factory.mktemp("guarded"), variables) as front:
         yield front
 
 
@@ -207,10 +217,22 @@ def test_it_is_readable(page: Page, width: int, tmp_path: Path) -> None:
         assert page.evaluate(CONTRAST) == [], scheme
 
 
-def test_it_says_where_chords_cannot_run(chromium: Browser, settings: Mapping[str, str], tmp_path: Path) -> None:
+def test_a_shared_address_survives_the_login(chromium: Browser, guarded: WebFront) -> None:
+    """Where a token is wanted, a wrong one is refused, and the right one leads to what the address asked for."""
+    with chromium.new_page() as page:
+        page.goto(f"{guarded.url}/#run=unknown")
+        page.get_by_label("Token").fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).not_to_be_empty()
+        log_in(page)
+        expect(page.locator("#connection")).to_contain_text("no run of this id")
+
+
+def test_it_says_where_chords_cannot_run(chromium: Browser, guarded: WebFront) -> None:
     """At each workflow that has one, and at no other: with results over rpc://, nothing can be joined."""
-    with WebFront(tmp_path, {**settings, "CELERY_RESULT_BACKEND": "rpc://"}) as web, chromium.new_page() as page:
-        page.goto(web.url)
+    with chromium.new_page() as page:
+        page.goto(guarded.url)
+        log_in(page)
         expect(page.get_by_role("form", name="nested")).to_contain_text("results cannot join a chord")
         expect(page.get_by_role("form", name="chain", exact=True)).not_to_contain_text("cannot")
 
@@ -247,6 +269,12 @@ def start(page: Page, name: str, **parameters: int) -> None:
     for parameter, value in parameters.items():
         form.get_by_label(parameter).fill(str(value))
     form.get_by_role("button", name=f"Start {name}").click()
+
+
+def log_in(page: Page) -> None:
+    """Give the token as a person does."""
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
 
 
 def state(page: Page) -> Locator:

@@ -197,13 +197,13 @@ def test_a_body_without_a_length_is_bounded_too(front: WebFront) -> None:
 
 
 def test_every_answer_has_the_security_headers(front: WebFront, guarded: WebFront) -> None:
-    """Also that to a bad request: nothing from elsewhere, no frame, no guessing, no referrer."""
+    """Also that to a bad request: nothing from elsewhere, no frame, no guessing, no referrer elsewhere."""
     for url in (f"{front.url}/", f"{front.url}/nothing", f"{front.url}/page/page.css", f"{guarded.url}/api/runs"):
         headers = requests.get(url, timeout=5).headers
         assert "default-src 'self'" in headers["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == "same-origin"
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "access-control-allow-origin" not in headers
 
