@@ -26,6 +26,7 @@ MOST_RUNS = 100
 """So many runs are listed; in memory, so many are kept."""
 MOST_TASKS_IN_MEMORY = 10_000
 BLOCK = 1000
+REST_SECONDS = 0.5
 
 Document = dict[str, Any]
 Metas = dict[str, Mapping[str, Any]]
@@ -113,6 +114,7 @@ class OwnRecords:
         self._runs: OrderedDict[str, Document] = OrderedDict()
         self._tasks: OrderedDict[str, Mapping[str, Any] | None] = OrderedDict()
         """The tasks that were sent, and what was last heard of each: over rpc:// a result comes only once."""
+        self._asked: dict[str, float] = {}
 
     def save(self, run: Document) -> None:
         """Keep the document of a run, in the place of an earlier one."""
@@ -133,7 +135,8 @@ class OwnRecords:
         for task_id in task_ids:
             self._tasks.setdefault(task_id, None)
         while len(self._tasks) > MOST_TASKS_IN_MEMORY:
-            self._tasks.popitem(last=False)
+            oldest, _ = self._tasks.popitem(last=False)
+            self._asked.pop(oldest, None)
 
     def remembers(self, task_id: str) -> bool:
         """Whether that was noted of a task."""
@@ -142,11 +145,19 @@ class OwnRecords:
     def metas(self, task_ids: Sequence[str]) -> Metas:
         """What has come back of the tasks that this thread has sent."""
         for task_id in task_ids:
-            if task_id in self._tasks and not self._has_ended(task_id):
+            if task_id in self._tasks and not self._has_ended(task_id) and self._is_due(task_id):
                 meta = self._backend.get_task_meta(task_id)
                 if meta["status"] != PENDING:
                     self._tasks[task_id] = meta
         return {task_id: meta for task_id in task_ids if (meta := self._tasks.get(task_id))}
+
+    def _is_due(self, task_id: str) -> bool:
+        """Celery puts back what is not final; asked again before it is there, it takes that for newer than the end."""
+        now = time.monotonic()
+        due = now - self._asked.get(task_id, 0.0) > REST_SECONDS
+        if due:
+            self._asked[task_id] = now
+        return due
 
     def _has_ended(self, task_id: str) -> bool:
         return (self._tasks[task_id] or {}).get("status") in READY_STATES
