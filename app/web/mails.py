@@ -27,7 +27,7 @@ class Mail(BaseModel):
 async def post_mail(mail: Mail, services: ServicesOf) -> Response:
     """Have a worker send a mail, once; the result of its task is the mail's Message-ID."""
     if services.settings.smtp_url is None:
-        raise HTTPException(503, WITHOUT_SERVER)
+        raise HTTPException(404, WITHOUT_SERVER)  # not for a while: until somebody sets it
     try:
         compose(services.settings.mail_from, mail.to, mail.subject, mail.body, uuid())
     except InvalidMail as error:
