@@ -114,6 +114,7 @@ def test_a_reload_in_the_middle_loses_nothing(page: Page) -> None:
     """The address has the run in it: the same steps are there again, and go on to their end."""
     start(page, "progress")
     expect(step(page, "count(40, 2)")).to_have_accessible_name(re.compile(r"running, [1-9]\d* of 40"))
+    expect(page.get_by_role("progressbar")).to_have_attribute("value", re.compile(r"0\.\d"))
     page.reload()
     expect(step(page, "count(40, 2)")).to_have_accessible_name(re.compile(r"running, [1-9]\d* of 40"))
     expect(state(page)).to_contain_text("succeeded")

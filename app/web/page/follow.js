@@ -142,7 +142,7 @@ export class RunView {
     setText(byId("run-state"), `${state.glyph} ${state.word}`);
     setAttribute(byId("run-state"), "data-look", state.look);
     setAttribute(byId("run-progress"), "max", Math.max(1, counts.total));
-    setAttribute(byId("run-progress"), "value", counts.done);
+    setAttribute(byId("run-progress"), "value", counts.share);
     const parts = [`${counts.done} of ${count(counts.total, "step")} done`];
     if (counts.failed) parts.push(`${counts.failed} failed`);
     if (run.ended && run.started) parts.push(duration(Math.max(0, run.ended - run.started)));

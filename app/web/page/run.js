@@ -76,9 +76,9 @@ export class Run {
   }
 }
 
-/** How far the tasks of a step have come; callbacks count only once something happens to them. */
+/** How far the tasks of a step have come (`share`: with parts of them); a callback counts once something happens to it. */
 export function tally(step) {
-  const counts = { total: 0, done: 0, running: 0, succeeded: 0, failed: 0, revoked: 0, firstFailed: null };
+  const counts = { total: 0, done: 0, share: 0, running: 0, succeeded: 0, failed: 0, revoked: 0, firstFailed: null };
   add(step, counts);
   return counts;
 }
@@ -88,6 +88,7 @@ function add(step, counts) {
   if (step.kind === "task" && counted) {
     counts.total += 1;
     counts.done += READY.has(step.state);
+    counts.share += READY.has(step.state) ? 1 : step.total ? step.done / step.total : 0;
     counts.running += RUNNING.has(step.state);
     counts.succeeded += step.state === "SUCCESS";
     counts.failed += step.state === "FAILURE";
