@@ -195,6 +195,7 @@ class Scene:
         backend: Any = self.app.backend
         with suppress(Exception):  # what is broken by now need not be closed in order
             backend.result_consumer.stop()
+            backend.result_consumer.subscribed_to.clear()  # results that are collected later would connect again
             backend.client.close()
         with suppress(Exception):
             kombu.pools.reset()
