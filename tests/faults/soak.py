@@ -179,8 +179,10 @@ def report(soak: Soak) -> bool:
         time.sleep(1.0)
     hanging = sum(not result.ready() for result in soak.chords)
     wrong = sum(result.ready() and result.result != expected for result in soak.chords)
+    count = len(soak.chords)
+    soak.chords.clear()  # as long as there is a store to tell that nobody listens any more
     print(f"{len(soak.accepted):,} tasks accepted, {soak.refused} refused: {found.text}")
-    print(f"{len(soak.chords):,} chords: {hanging} hanging, {wrong} not done")
+    print(f"{count:,} chords: {hanging} hanging, {wrong} not done")
     print("Faults: " + ", ".join(f"{count} x {name}" for name, count in soak.faults.most_common()))
     third = max(1, len(soak.memory) // 3)
     sizes = [size for _, size in soak.memory] or [0.0]
