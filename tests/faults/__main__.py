@@ -119,7 +119,8 @@ def play(stage: Stage, row: Row, side: str) -> Finding:
     except Exception as error:
         with suppress(OSError):
             (stage.folder / f"{row.name}-{side}.error").write_text(traceback.format_exc())
-        return Finding(False, f"could not be played to its end: {type(error).__name__}: {error}".partition("\n")[0])
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0].partition(" The end of")[0]
+        return Finding(False, f"could not be played to its end: {reason}")
 
 
 if __name__ == "__main__":
