@@ -49,6 +49,17 @@ class CollectingWorker(Worker):
         self.inbox.put(body.decode(msg.body))
 
 
+class SharingWorker(CollectingWorker):
+    """A worker that puts its name beside each task, into an inbox that it shares."""
+
+    def __init__(self, config: WorkerConfig, name: str, inbox: Inbox) -> None:
+        super().__init__(config)
+        self.name, self.inbox = name, inbox
+
+    async def handler(self, msg: IncomingMessage) -> None:
+        self.inbox.put((self.name, body.decode(msg.body)["number"]))
+
+
 async def test_tasks_wait_in_a_queue_for_a_worker(vhost: VirtualHost) -> None:
     """A task that is put before any worker runs is handled when one starts."""
     async with WorkerClient(WorkerClientConfig(rabbit_url=vhost.url, queue_name="tasks")) as client:
@@ -59,15 +70,16 @@ async def test_tasks_wait_in_a_queue_for_a_worker(vhost: VirtualHost) -> None:
 
 async def test_workers_share_a_queue(vhost: VirtualHost) -> None:
     """Each task goes to one of the workers, and both get some."""
-    config = WorkerConfig(vhost.url, "tasks")
+    config, inbox = WorkerConfig(vhost.url, "tasks"), Inbox()
     async with (
-        CollectingWorker(config) as first,
-        CollectingWorker(config) as second,
+        SharingWorker(config, "first", inbox),
+        SharingWorker(config, "second", inbox),
         WorkerClient(WorkerClientConfig(vhost.url, "tasks")) as client,
     ):
         await asyncio.gather(*(client.put({"number": number}) for number in range(10)))
-        tasks = await first.inbox.take(5) + await second.inbox.take(5)
-    assert sorted(task["number"] for task in tasks) == list(range(10))
+        handled = await inbox.take(10)
+    assert {name for name, _ in handled} == {"first", "second"}
+    assert sorted(number for _, number in handled) == list(range(10))
 
 
 async def test_fanout_gives_every_subscriber_a_copy(vhost: VirtualHost) -> None:

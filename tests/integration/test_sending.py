@@ -88,7 +88,9 @@ def test_whatever_can_be_sent_can_be_sent_with_a_limit(celery_setup: Any, build:
     """In each way to run the project; the result comes to who sent it, under the id that the signature has."""
     signature = build()
     if isinstance(signature, chord) and celery_setup.app.conf.result_backend == "rpc://":
-        pytest.skip("rpc:// has no chords")
+        with pytest.raises(NotImplementedError, match="chord"):
+            send_within(signature, LIMIT)
+        return
     result = send_within(signature, LIMIT)
     assert result.id == (signature.body.id if isinstance(signature, chord) else signature.id)
     assert result.get(timeout=LIMIT)
