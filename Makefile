@@ -5,7 +5,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 # Most of a test's time is waiting for servers and processes to start, so that more run at once than there are cores.
-PYTEST := $(PYTHON) -m pytest -n 3 --dist worksteal
+PYTEST := $(PYTHON) -m pytest -n 4 --dist worksteal
 # Absolute, because honcho starts the Procfile's programs by name.
 IN_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 # A stamp is as old as the last complete installation of its file.

@@ -12,7 +12,7 @@ from app.weather.providers.provider import Provider
 from app.weather.schedule import Missing, quarter, slots_between
 from app.weather.store import Store
 
-WINDOW: Final = timedelta(hours=12)
+WINDOW: Final = timedelta(hours=6)
 """How long runs look for what is missing before the last row: an answer may have come without its past values."""
 
 

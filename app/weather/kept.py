@@ -20,7 +20,7 @@ CLOCK_SLACK: Final = timedelta(hours=1)
 MOST_TIMES: Final = 20
 """Times of observation that are looked for as text; with more of them, reading every row is quicker."""
 WINDOW_BYTES: Final = 4 * 1024 * 1024
-"""How much of a window is looked through: half a day of 300 places, or of two and all that was backfilled for them."""
+"""How much of a window is looked through: six hours of 600 places, or of two and all that was backfilled for them."""
 LOOK_BACK_BYTES: Final = 160 * 1024
 LOOK_BACK_BYTES_A_PLACE: Final = 8 * 1024
 """How far back a place's last row is looked for before the window: at least three days of two places, seven hours of
