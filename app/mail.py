@@ -74,7 +74,8 @@ class MailServer:
 def compose(sender: str, to: str, subject: str, body: str, message_id: str) -> EmailMessage:
     """A mail as it is sent; `message_id` is the part before the @ of its Message-ID.
 
-    Raises InvalidMail for what is no single plain address, and for a subject that would begin another header.
+    Raises InvalidMail for what is no single plain address, and for a subject that would begin another header or that
+    the reader would see otherwise than it was written (encoded words, RFC 2047).
     """
     if not subject.isprintable() or len(subject) > LONGEST_SUBJECT:
         raise InvalidMail(f"A subject is one line of up to {LONGEST_SUBJECT} printable letters.")
@@ -85,7 +86,10 @@ def compose(sender: str, to: str, subject: str, body: str, message_id: str) -> E
         message["From"] = _address(sender)
         message["To"] = _address(to)
         message["Subject"] = subject
+        if str(message["Subject"]) != subject:  # it was decoded, and may have become several lines
+            raise InvalidMail("A subject is plain text: write what it is to say, without encoded words such as =?…?=.")
         message.set_content(body)
+        message.as_bytes()
     except (UnicodeError, MessageError, ValueError) as error:
         raise (
             error if isinstance(error, InvalidMail) else InvalidMail(f"The mail cannot be written: {error}.")
@@ -103,8 +107,9 @@ def send(server: MailServer, message: EmailMessage, handing_over: AbstractContex
     with _answers(server), _connected(server) as smtp:
         _check(smtp.mail(message["From"].addresses[0].addr_spec))
         _check(smtp.rcpt(message["To"].addresses[0].addr_spec))
+        written = message.as_bytes()
         with handing_over, _answers(server):
-            _check(_hand_over(smtp, message.as_bytes()))
+            _check(_hand_over(smtp, written))
 
 
 def _hand_over(smtp: smtplib.SMTP, message: bytes) -> tuple[int, bytes]:

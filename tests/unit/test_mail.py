@@ -1,8 +1,13 @@
 """Mails as they are composed: nothing that is given can become another header, address or command."""
 
+from email import message_from_bytes
+from email.policy import SMTP
+
 import pytest
 
 from app.mail import LONGEST_BODY, LONGEST_SUBJECT, InvalidMail, MailServer, compose
+
+HEADERS = ("From", "To", "Subject", "Content-Type", "Content-Transfer-Encoding", "MIME-Version", "Date", "Message-ID")
 
 
 @pytest.mark.parametrize(
@@ -36,6 +41,33 @@ def test_a_subject_is_one_line(subject: str) -> None:
     assert len(subject) > LONGEST_SUBJECT or not subject.isprintable()
     with pytest.raises(InvalidMail, match="A subject is one line"):
         compose("weatherbeat@localhost", "ada@example.org", subject, "Hello.", "1")
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "=?utf-8?b?SW52b2ljZQ0KQmNjOiBldmlsQGV4YW1wbGUub3JnDQoNCkFub3RoZXIgYm9keQ==?=",
+        "=?utf-8?q?Invoice=0D=0ABcc:_eve@example.org?=",
+        "Invoice =?utf-8?q?=0ABcc:_eve@example.org?= of today",
+        "a=?utf-8?q?=0ABcc:_eve@example.org?=",
+        "日本 =?utf-8?q?=0D=0ABcc:_eve@example.org?=",
+        "=?utf-8?q?Hello?=",
+        "=?nonsense?q?Hello?=",
+    ],
+)
+def test_a_subject_is_never_decoded(subject: str) -> None:
+    """What an encoded word stands for would be written into the header: it is refused, harmless or not."""
+    with pytest.raises(InvalidMail, match="A subject is plain text"):
+        compose("weatherbeat@localhost", "ada@example.org", subject, "Hello.", "1")
+
+
+@pytest.mark.parametrize("subject", ["1 =? 2", "=?utf-8?", "a  b", "=" * 500, "é" * 500, "?= =?", "x " * 250])
+def test_a_subject_arrives_as_it_was_written(subject: str) -> None:
+    """What only begins like an encoded word, runs of spaces, and lines that are folded on the way."""
+    written = compose("weatherbeat@localhost", "ada@example.org", subject, "Hello.", "1").as_bytes()
+    read = message_from_bytes(written, policy=SMTP)
+    assert (read["Subject"], read.get_content().strip()) == (subject, "Hello.")
+    assert sorted(read.keys()) == sorted(HEADERS)
 
 
 @pytest.mark.parametrize(
