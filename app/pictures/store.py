@@ -44,8 +44,8 @@ class Pictures:
     def make_thumbnails(self, picture_id: str) -> Iterator[int]:
         """Make each thumbnail and give its size; at the end the file that was sent goes, with what a camera noted.
 
-        What a run that was killed has left undone, the next one does. Raises NoPicture, with the picture gone, when it
-        is damaged or there is none.
+        What a run that was killed has left undone, the next one does. Raises NoPicture when it is damaged or there is
+        none, OSError when a thumbnail cannot be written; the picture is gone then.
         """
         sent = self._of(picture_id) / "sent"
         for size in SIZES:
@@ -56,7 +56,7 @@ class Pictures:
                         new.write_bytes(small)
                 except FileNotFoundError:
                     raise NoPicture("There is no such picture any more.") from None
-                except (NoPicture, PictureTooLarge):
+                except Exception:
                     self.drop(picture_id)
                     raise
             yield size
