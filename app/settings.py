@@ -106,8 +106,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         smtp_url=read_optional("SMTP_URL", _url(*SMTP_SCHEMES)),
         mail_from=read("MAIL_FROM", _mail_address, "weatherbeat@localhost"),
         flower_url=read_optional("FLOWER_URL", _url(*HTTP_SCHEMES)),
-        web_host=read("WEB_HOST", _host, "127.0.0.1"),
-        web_port=read("WEB_PORT", _port, "8000"),
+        web_host=read("WEB_HOST", host_of, "127.0.0.1"),
+        web_port=read("WEB_PORT", port_of, "8000"),
         web_token=_token(environment.get("WEB_TOKEN", "").strip()),
         web_names=read("WEB_NAMES", _host_names, "localhost"),
     )
@@ -216,13 +216,15 @@ def _credentials(text: str) -> str | None:
     return text or None
 
 
-def _host(text: str) -> str:
+def host_of(text: str) -> str:
+    """The address or host name that `text` is; raises ValueError with what would do."""
     if not HOST_NAME.fullmatch(text.strip("[]")):
         raise ValueError("use an address or a host name, such as 127.0.0.1")
     return text.strip("[]")
 
 
-def _port(text: str) -> int:
+def port_of(text: str) -> int:
+    """The port that `text` is; raises ValueError with what would do."""
     if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
         raise ValueError("a port is a number from 0 to 65535, and 0 stands for any that is free")
     return int(text)
@@ -230,8 +232,8 @@ def _port(text: str) -> int:
 
 def _host_names(text: str) -> frozenset[str]:
     names = frozenset(name.strip().lower() for name in text.split(",") if name.strip())
-    if not all(map(HOST_NAME.fullmatch, names)):
-        raise ValueError("use host names with commas between them, such as weather.example.org")
+    if not all(HOST_NAME.fullmatch(name) and ":" not in name for name in names):
+        raise ValueError("use host names without ports, with commas between them, such as weather.example.org")
     return names
 
 

@@ -4,8 +4,10 @@ from app.program import run_program  # first, so that Ctrl-C is quiet while the 
 
 # isort: split
 import argparse
+import errno
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import uvicorn
 
 from app.celery import app as celery_app
-from app.settings import Settings, get_settings
+from app.settings import Settings, get_settings, host_of, port_of
 from app.web.application import create_application
 
 WRONG_USE = 2
@@ -45,9 +47,9 @@ def main() -> int:
         return WRONG_USE
     try:
         listener = _listen(settings.web_host, settings.web_port)
-    except OSError as error:
-        where = f"{settings.web_host}, port {settings.web_port}"
-        print(f"The web front cannot listen on {where} ({error.strerror}): choose another WEB_PORT.", file=sys.stderr)
+    except (OSError, UnicodeError) as error:  # a name that has an empty or a long part is no text to its codec
+        where, reason = f"{settings.web_host}, port {settings.web_port}", getattr(error, "strerror", None) or error
+        print(f"The web front cannot listen on {where} ({reason}): {_advice(error)}.", file=sys.stderr)
         return 1
     _serve(settings, listener)
     return 0
@@ -72,6 +74,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return socket.create_server(address, family=family, backlog=2048)
 
 
+def _advice(error: Exception) -> str:
+    is_port = getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
+    return "choose another WEB_PORT" if is_port else "choose another WEB_HOST"
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -81,9 +88,20 @@ def _is_loopback(host: str) -> bool:
 
 def _options(settings: Settings) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m app.web", description="Serve the web front until Ctrl-C.")
-    parser.add_argument("--host", default=settings.web_host, help=f"the address to listen on ({settings.web_host})")
-    parser.add_argument("--port", default=settings.web_port, type=int, help=f"({settings.web_port})")
+    host, port = settings.web_host, settings.web_port
+    parser.add_argument("--host", default=host, type=_checked(host_of), help=f"the address to listen on ({host})")
+    parser.add_argument("--port", default=port, type=_checked(port_of), help=f"({port})")
     return parser.parse_args()
+
+
+def _checked(check: Callable[[str], object]) -> Callable[[str], object]:
+    def parse(text: str) -> object:
+        try:
+            return check(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
 
 
 if __name__ == "__main__":

@@ -106,10 +106,17 @@ def _is_address(name: str) -> bool:
     return True
 
 
+def _is_same_site(origin: str, host: str) -> bool:
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False
+
+
 def _is_from_here(headers: Headers, method: str, path: str) -> bool:
     """Whether a request comes from our own pages, from a person, or from a program that is no browser."""
     host, origin = headers.get("host", ""), headers.get("origin")
-    if origin is not None and method not in READING and urlsplit(origin).netloc.lower() != host.lower():
+    if origin is not None and method not in READING and not _is_same_site(origin, host):
         return False
     if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
         return True

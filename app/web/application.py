@@ -13,7 +13,7 @@ from app.web import health, login, pages, polarities, problems, tasks, weather, 
 from app.web.access import Access
 from app.web.bodies import Bodies
 from app.web.documentation import router as documentation
-from app.web.headers import SecurityHeaders
+from app.web.headers import Head, SecurityHeaders
 from app.web.request_id import RequestId
 from app.web.services import running_services
 
@@ -60,4 +60,5 @@ def create_application(celery: Celery, settings: Settings) -> FastAPI:
     application.add_middleware(Access, settings=settings)
     application.add_middleware(RequestId)
     application.add_middleware(SecurityHeaders)
+    application.add_middleware(Head)
     return application

@@ -7,7 +7,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.web.access import READING
 from app.web.problems import problem
 
 MOST_BYTES = 1_000_000
@@ -51,7 +50,7 @@ def _refusal(headers: Headers, method: str, path: str, limit: int) -> Response |
         return problem(413, _sentence(limit), {"Connection": "close"})
     has_body = "transfer-encoding" in headers or length != "0"
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if has_body and method not in READING and path not in FORMS and kind != "application/json":
+    if has_body and method == "POST" and path not in FORMS and kind != "application/json":
         return problem(415, "The body must be JSON, with Content-Type: application/json.")
     return None
 

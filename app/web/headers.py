@@ -16,6 +16,26 @@ HEADERS = {
 }
 
 
+class Head:
+    """Answers HEAD as GET is answered, without the body, for which nobody waits: a stream's would be long."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body"})  # who streams is then told that nobody listens
+
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            await self._app({**scope, "method": "GET"}, receive, send_head)
+        else:
+            await self._app(scope, receive, send)
+
+
 class SecurityHeaders:
     """Adds them to every response; one that says nothing about it is not to be kept."""
 

@@ -72,8 +72,9 @@ def test_a_port_that_is_taken_is_named() -> None:
         ({"WEB_PORT": "http"}, "WEB_PORT='http' cannot be used"),
         ({"WEB_HOST": "a b"}, "WEB_HOST='a b' cannot be used"),
         ({"WEB_NAMES": "a/b"}, "WEB_NAMES='a/b' cannot be used"),
+        ({"WEB_NAMES": "a.example:8443"}, "WEB_NAMES='a.example:8443' cannot be used"),
     ],
-    ids=["token", "port", "host", "names"],
+    ids=["token", "port", "host", "names", "name-with-port"],
 )
 def test_a_setting_that_cannot_be_used_stops_the_start(settings: dict[str, str], sentence: str) -> None:
     """One sentence names the variable; a token is never shown."""
@@ -82,6 +83,24 @@ def test_a_setting_that_cannot_be_used_stops_the_start(settings: dict[str, str],
     assert run.stderr.count("\n") == 1
     assert run.stderr.startswith(sentence)
     assert "short" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["--port", "99999"], 2, "a port is a number from 0 to 65535"),
+        (["--host", "a b"], 2, "use an address or a host name"),
+        (["--host", "a..b"], 1, "choose another WEB_HOST"),
+        (["--host", "x" * 70], 1, "choose another WEB_HOST"),
+    ],
+    ids=["port", "no-host", "empty-label", "long-label"],
+)
+def test_an_option_that_cannot_be_used_stops_the_start(arguments: list[str], code: int, sentence: str) -> None:
+    """One sentence says what would do, and no other port is listened on."""
+    run = serve(*arguments, WEB_TOKEN=TOKEN)
+    assert (run.returncode, run.stdout) == (code, "")
+    assert sentence in run.stderr.splitlines()[-1]
+    assert "Traceback" not in run.stderr
 
 
 def test_only_the_token_lets_in(guarded: WebFront) -> None:
@@ -131,6 +150,7 @@ def test_a_person_logs_in_with_a_form(guarded: WebFront) -> None:
         ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Origin": "http://127.0.0.1:1"}, 403),
         ({"Host": "evil.example"}, 421),
         ({"Host": "localhost.evil.example:80"}, 421),
@@ -194,6 +214,26 @@ def test_a_body_without_a_length_is_bounded_too(front: WebFront) -> None:
     headers = {"Content-Type": "application/json"}
     answer = requests.post(f"{front.url}/polarities/", data=pieces, headers=headers, timeout=5)
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/docs", "/api/workflows", "/nothing"])
+def test_head_tells_what_get_would(front: WebFront, path: str) -> None:
+    """The same status and headers, and no body."""
+    head, get = (requests.request(method, front.url + path, timeout=5) for method in ("HEAD", "GET"))
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["Content-Length"] == str(len(get.content))
+
+
+def test_head_of_a_stream_ends(front: WebFront) -> None:
+    """A run that has not ended is told of for ever; its headers are not waited for."""
+    url = requests.post(front.url + START, timeout=5).json()["url"]
+    assert requests.head(f"{front.url}{url}/events", timeout=5).status_code == 200
+
+
+def test_a_method_that_is_not_served_is_named_as_the_reason(front: WebFront) -> None:
+    """Whatever the body is."""
+    answer = requests.put(f"{front.url}/api/runs", data=b"x", headers={"Content-Type": "text/plain"}, timeout=5)
+    assert answer.status_code == 405
 
 
 def test_every_answer_has_the_security_headers(front: WebFront, guarded: WebFront) -> None:
