@@ -122,15 +122,16 @@ class Following:
 
         Raises StoreAway when that cannot be told.
         """
-        if followed := self._followed.get(run_id):
-            return followed
+        if run_id in self._followed:
+            return self._followed[run_id]
         document = await self._store.ask(lambda records: records.load(run_id))
         if document is None:
             return None
-        if run_id not in self._followed:  # nobody else was quicker
-            followed = self.follow(LiveRun.restored(document))
-            await self._take_in_results([followed])
-        return self._followed[run_id]
+        if run_id in self._followed:  # somebody else was quicker
+            return self._followed[run_id]
+        followed = self.follow(LiveRun.restored(document))
+        await self._take_in_results([followed])  # meanwhile it may be forgotten again, when it is old
+        return followed
 
     @property
     def trouble(self) -> str:

@@ -44,17 +44,17 @@ class Starter:
         workflow.check(parameters)
         signature = workflow.build(**parameters)
         root = plan(signature, headers={REQUEST_ID: request_id})
-        followed = self._following.follow(LiveRun(name, root, workflow.expected_for(parameters)))
-        run = followed.run
+        run = LiveRun(name, root, workflow.expected_for(parameters))
         if workflow.in_process:
             await self._store.call(lambda: call_here(root, signature))
             run.end()
         elif root.has_chord and (reason := chords_refused(self._app)):
             run.skip(reason)
+        followed = self._following.follow(run)  # a task that was called here has no id from then on
+        if run.over:
+            await self._following.save(followed)
         else:
             await self._send(followed, signature)
-            return run
-        await self._following.save(followed)
         return run
 
     async def start_signature(self, name: str, signature: Signature[Any], request_id: str) -> LiveRun:
