@@ -3,19 +3,16 @@
 import asyncio
 import time
 from functools import partial
-from typing import Any
-from urllib.parse import urlsplit
 
 from celery import Celery
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.connections import broker_connection
+from app.dead_letters.box import count_dead_letters
 from app.health import Check, check_health
-from app.queues import DEAD_LETTERS
 from app.sending import FAILURES
-from app.settings import AMQP_SCHEMES, Settings
+from app.settings import Settings
 from app.web.documents import JSON
 from app.web.problems import problem
 from app.web.services import ServicesOf
@@ -106,15 +103,7 @@ async def _flower(settings: Settings) -> str | None:
 
 async def _dead_letters(celery: Celery) -> int | None:
     """How many there are; None where nobody counts them, or the broker does not tell in time."""
-    if urlsplit(celery.conf.broker_read_url).scheme not in AMQP_SCHEMES:
-        return None
     try:
-        return await asyncio.wait_for(_counter.call(partial(_count_dead_letters, celery)), LIMIT)
+        return await asyncio.wait_for(_counter.call(partial(count_dead_letters, celery, LIMIT)), LIMIT)
     except (TimeoutError, *FAILURES):
         return None
-
-
-def _count_dead_letters(celery: Celery) -> int:
-    with broker_connection(celery, LIMIT) as connection:
-        channel: Any = connection.default_channel
-        return int(channel.queue_declare(DEAD_LETTERS, passive=True).message_count)

@@ -58,7 +58,6 @@ export class Stream {
       });
       if (!response.ok) throw await refusal(response);
       this.#hear.opened();
-      if (response.status === 204) return this.close(); // all of it was seen before
       await this.#read(response.body, abort);
     } catch (error) {
       if (this.#abort === abort && error.status >= 400 && error.status < 500 && error.status !== 429) {
