@@ -13,6 +13,8 @@ from typing import Any, Final
 
 LONGEST_REVIEW: Final = 10_000
 """Characters."""
+MOST_WORDS: Final = 1000
+"""Emoji count as the words that describe them. VADER's time grows with the square: for so many, a fifth of a second."""
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 
 
@@ -26,12 +28,22 @@ class Polarity:
     known_words: int
 
 
-def polarity_of(review: str) -> Polarity:
-    """The polarity of a review; raises ValueError, with a sentence, when it is empty or too long."""
+def check(review: str) -> str:
+    """The review as it is; raises ValueError, with a sentence, when it is empty or too long."""
     if not review.strip():
         raise ValueError("The review is empty.")
     if len(review) > LONGEST_REVIEW:
         raise ValueError(f"The review has {len(review):,} characters; {LONGEST_REVIEW:,} are the most.")
+    emoji = _analyser().emojis
+    words = len(review.split()) + sum(len(emoji[character].split()) for character in review if character in emoji)
+    if words > MOST_WORDS:
+        raise ValueError(f"The review has {words:,} words, with those of its emoji; {MOST_WORDS:,} are the most.")
+    return review
+
+
+def polarity_of(review: str) -> Polarity:
+    """The polarity of a review; raises ValueError, with a sentence, when it is empty or too long."""
+    check(review)
     analyser = _analyser()
     known = _known_words(analyser, review)
     score = float(analyser.polarity_scores(review)["compound"]) if known else 0.0

@@ -217,6 +217,8 @@ def test_a_worker_scores_reviews(front: WebFront, worker: Worker) -> None:
     wait_until(lambda: get(group)["state"] == "SUCCESS", WAY_OUT, "all reviews are scored")
     assert (get(group)["done"], get(group)["total"]) == (6, 6)
     assert [score["polarity"] > 0 for score in get(group)["result"]] == [True] * 5 + [False]
+    other = requests.post(f"{front.url}/api/workflows/delay/runs", json={}, timeout=5).json()["id"]
+    assert requests.get(f"{front.url}/polarities/task/{other}", timeout=5).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,16 @@ def test_a_review_is_scored_at_once(front: WebFront, review: str, least: float, 
     assert (scored["known_words"] > 0, scored["language"] == "en") == (known, known)
 
 
-NO_REVIEWS = {"empty": "", "blank": "  \n", "long": "x" * 10_001, "null": None, "number": 5}
+NO_REVIEWS = {
+    "empty": "",
+    "blank": "  \n",
+    "blank to Python": "\x1c\x1d\x1e\x1f\u2003",
+    "long": "x" * 10_001,
+    "words": "good " * 1001,
+    "emoji": "😀" * 501,
+    "null": None,
+    "number": 5,
+}
 
 
 @pytest.mark.parametrize("review", NO_REVIEWS.values(), ids=NO_REVIEWS)
