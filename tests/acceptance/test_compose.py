@@ -109,15 +109,26 @@ def test_flower_asks_for_its_password() -> None:
 
 
 @pytest.mark.usefixtures("stack")
+def test_the_web_front_asks_for_its_token() -> None:
+    """It is published on this machine, and starts a workflow for whoever has the token from .env."""
+    url = "http://127.0.0.1:8000/api/workflows/chord/runs"
+    assert requests.post(url, json={}, timeout=10).status_code == 401
+    token = {"Authorization": f"Bearer {SECRETS['WEB_TOKEN']}"}
+    run = requests.post(url, json={}, headers=token, timeout=10).json()["url"]
+    asked = partial(requests.get, f"http://127.0.0.1:8000{run}", headers=token, timeout=10)
+    wait_until(lambda: asked().json()["state"] == "succeeded", 30, "the chord has succeeded")
+
+
+@pytest.mark.usefixtures("stack")
 def test_ports_are_published_on_this_machine_only() -> None:
-    """Docker publishes Flower and RabbitMQ's management on 127.0.0.1, and nothing else anywhere."""
+    """Docker publishes Flower, the web front and RabbitMQ's management on 127.0.0.1, and nothing else anywhere."""
     published = {
         (binding["HostIp"], binding["HostPort"])
         for container in inspect(succeed("ps", "-q").split())
         for bindings in container["NetworkSettings"]["Ports"].values()  # type: ignore[index]
         for binding in bindings or []
     }
-    assert published == {("127.0.0.1", "5555"), ("127.0.0.1", "15672")}
+    assert published == {("127.0.0.1", "5555"), ("127.0.0.1", "8000"), ("127.0.0.1", "15672")}
 
 
 @pytest.mark.usefixtures("stack")
