@@ -1,19 +1,27 @@
 """What every task of the application is, and what becomes of one whose process was killed."""
 
+from contextlib import suppress
 from typing import Any
 
 import celery
-from celery.exceptions import WorkerLostError
+from celery.exceptions import Ignore, WorkerLostError
 from celery.utils.log import get_task_logger
 from celery.worker import request
+from redis import RedisError
 
 from app.queues import DELIVERY_LIMIT
 
 REQUEST_ID = "request_id"
 """The header of a message that has the id of the web request it was sent for."""
-
+RUN_ID = "run_id"
+"""The header of a message that has the id of the run of a workflow it belongs to."""
 
 logger = get_task_logger(__name__)
+
+
+def called_off_key(run_id: str) -> str:
+    """Where the result store keeps that nothing of a run shall begin any more."""
+    return f"weatherbeat:called-off:{run_id}"
 
 
 class Task(celery.Task[Any, Any]):
@@ -22,9 +30,21 @@ class Task(celery.Task[Any, Any]):
     Request = "app.task:Request"
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
-        """Say in the log which web request the task belongs to, if it does."""
-        if request_id := (self.request.headers or {}).get(REQUEST_ID):
+        """Say in the log which web request the task belongs to, if it does; do not begin one of a run called off."""
+        headers = self.request.headers or {}
+        if request_id := headers.get(REQUEST_ID):
             logger.info("It belongs to the request %s.", request_id)
+        if (run_id := headers.get(RUN_ID)) and self._is_called_off(run_id):
+            logger.info("Its run %s was called off.", run_id)
+            self.backend.mark_as_revoked(task_id, "its run was called off", request=self.request)
+            raise Ignore
+
+    def _is_called_off(self, run_id: str) -> bool:
+        """Celery tells the workers that are up; this is for those that come later. Over rpc:// nobody can know."""
+        client = getattr(self.backend, "client", None)
+        with suppress(RedisError, OSError):  # a store that is away has no say in what runs
+            return client is not None and bool(client.exists(called_off_key(run_id)))
+        return False
 
 
 class Request(request.Request):

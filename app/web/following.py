@@ -5,9 +5,11 @@ of it: a stream costs no thread.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -20,6 +22,8 @@ from app.workflows.listener import Listener
 from app.workflows.live import LiveRun
 from app.workflows.progress import Step
 from app.workflows.records import Metas, Records
+
+logger = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.05
 """News of a run is told at most so often."""
@@ -162,11 +166,12 @@ class Following:
             self._loop.call_soon_threadsafe(self._arrived.set)
 
     async def _apply_events(self) -> None:
-        while True:
+        while not self.closing:
             await self._arrived.wait()
             self._arrived.clear()
             while self._events:
-                self._apply(self._events.popleft())
+                with _logged("An event could not be taken in."):
+                    self._apply(self._events.popleft())
             self._tell_news()
             await asyncio.sleep(BATCH_SECONDS)
 
@@ -177,19 +182,22 @@ class Following:
             followed.asked(time.monotonic(), in_vain=False)
 
     async def _ask_for_results(self) -> None:
-        while True:
-            now = time.monotonic()
-            self._forget(now)
-            with suppress(StoreAway):  # whoever watches is told of it by the liveness
-                await self._take_in_results([each for each in self._followed.values() if each.is_due(now)])
-                await self._save_changed(now)
-                if task_ids := self._sent.take_new():
-                    await self._store.ask(partial(_remember, task_ids))
-                if self._liveness.has_trouble("results"):
-                    await self._store.ask(lambda records: records.remembers(""))
+        while not self.closing:  # before Python 3.12, wait_for may swallow that a task is cancelled
+            with suppress(StoreAway), _logged("The results could not be taken in."):
+                await self._look_at_results(time.monotonic())
             self._tell_news()
             is_active = any(not each.run.over for each in self._followed.values())
             await asyncio.sleep(SHORTEST_SILENCE / 2 if is_active else IDLE_SECONDS)
+
+    async def _look_at_results(self, now: float) -> None:
+        """Raises StoreAway, of which the liveness tells whoever watches."""
+        self._forget(now)
+        await self._take_in_results([each for each in self._followed.values() if each.is_due(now)])
+        await self._save_changed(now)
+        if task_ids := self._sent.take_new():
+            await self._store.ask(partial(_remember, task_ids))
+        if self._liveness.has_trouble("results"):
+            await self._store.ask(lambda records: records.remembers(""))
 
     async def _take_in_results(self, due: list[Followed]) -> None:
         """Ask one question about all of these runs; those that have ended are asked for all values once more."""
@@ -231,6 +239,17 @@ class Following:
     def _tell_all(self) -> None:
         for each in self._followed.values():
             each.tell()
+
+
+@contextmanager
+def _logged(sentence: str) -> Iterator[None]:
+    """Log what nobody has foreseen, and go on: one run that is odd is not to end the following of all."""
+    try:
+        yield
+    except StoreAway:
+        raise
+    except Exception:
+        logger.exception(sentence)
 
 
 def _remember(task_ids: list[str], records: Records) -> None:

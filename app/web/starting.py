@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from celery import Celery
+from celery import Celery, uuid
 from celery.canvas import Signature
 from kombu import Connection
 
 from app.sending import BrokerAway
-from app.task import REQUEST_ID
+from app.task import REQUEST_ID, RUN_ID
 from app.web.following import Followed, Following
 from app.web.liveness import Liveness
 from app.web.store import Store, StoreAway
@@ -43,8 +43,9 @@ class Starter:
         workflow = WORKFLOWS[name]
         workflow.check(parameters)
         signature = workflow.build(**parameters)
-        root = plan(signature, headers={REQUEST_ID: request_id})
-        run = LiveRun(name, root, workflow.expected_for(parameters))
+        run_id = uuid()
+        root = plan(signature, headers={REQUEST_ID: request_id, RUN_ID: run_id})
+        run = LiveRun(name, root, workflow.expected_for(parameters), run_id)
         if workflow.in_process:
             await self._store.call(lambda: call_here(root, signature))
             run.end()
@@ -59,17 +60,21 @@ class Starter:
 
     async def start_signature(self, name: str, signature: Signature[Any], request_id: str) -> LiveRun:
         """Start a workflow that is in no catalogue, and of which no certain result is expected."""
-        followed = self._following.follow(LiveRun(name, plan(signature, headers={REQUEST_ID: request_id}), None))
+        run_id = uuid()
+        root = plan(signature, headers={REQUEST_ID: request_id, RUN_ID: run_id})
+        followed = self._following.follow(LiveRun(name, root, None, run_id))
         await self._send(followed, signature)
         return followed.run
 
     async def revoke(self, followed: Followed) -> None:
         """Have nothing of a run begin any more; what a worker is doing already, it finishes.
 
-        Raises BrokerAway when the workers cannot be told.
+        Over rpc:// only the workers that are up now are told.
+        Raises BrokerAway when the workers cannot be told, and StoreAway when it cannot be kept for those to come.
         """
         task_ids = followed.run.task_ids(open_only=True)
         await self._liveness.tell_workers(lambda connection: self._app.control.revoke(task_ids, connection=connection))
+        await self._store.ask(lambda records: records.call_off(followed.run.id))
         followed.run.revoke()
         await self._following.save(followed)
 

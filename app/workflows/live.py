@@ -29,8 +29,8 @@ class LiveRun:
     `expected` is the result it must give, or None where only success is expected; times are in seconds since the epoch.
     """
 
-    def __init__(self, name: str, root: Step, expected: Any) -> None:
-        self.id = uuid()
+    def __init__(self, name: str, root: Step, expected: Any, run_id: str | None = None) -> None:
+        self.id = run_id or uuid()
         self.name = name
         self.root = root
         self.expected = expected

@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from app.connections import result_store
+from app.task import called_off_key
 
 KEEP_SECONDS = 24 * 3600
 MOST_RUNS = 100
@@ -49,6 +50,9 @@ class Records(Protocol):
 
     def remembers(self, task_id: str) -> bool:
         """Whether that was noted of a task."""
+
+    def call_off(self, run_id: str) -> None:
+        """Have no task of a run begin any more, in a worker that is started later either."""
 
     def metas(self, task_ids: Sequence[str]) -> Metas:
         """What the result store knows of tasks, as Celery's `get_task_meta` gives it; tasks without a result miss."""
@@ -93,6 +97,10 @@ class SharedRecords:
     def remembers(self, task_id: str) -> bool:
         """Whether that was noted of a task."""
         return bool(self._client.exists(_task_key(task_id)))
+
+    def call_off(self, run_id: str) -> None:
+        """Have no task of a run begin any more, in a worker that is started later either."""
+        self._client.set(called_off_key(run_id), 1, ex=KEEP_SECONDS)
 
     def metas(self, task_ids: Sequence[str]) -> Metas:
         """What the result store knows of tasks, asked for a thousand at a time."""
@@ -141,6 +149,9 @@ class OwnRecords:
     def remembers(self, task_id: str) -> bool:
         """Whether that was noted of a task."""
         return task_id in self._tasks
+
+    def call_off(self, run_id: str) -> None:
+        """Do nothing: a worker that is started later has no place to read it from."""
 
     def metas(self, task_ids: Sequence[str]) -> Metas:
         """What has come back of the tasks that this thread has sent."""

@@ -1,13 +1,14 @@
 """What the web front keeps of the runs it follows and of the tasks it sends, inside its process."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from celery.signals import after_task_publish
+from celery.states import READY_STATES, REVOKED, STARTED, SUCCESS
 
-from app.celery import create_app
 from app.settings import read_settings
 from app.web import starting
 from app.web.following import LONGEST_RUN, Following
@@ -16,15 +17,26 @@ from app.web.services import Services, running_services
 from app.workflows.catalogue import WORKFLOWS
 from app.workflows.live import LiveRun
 from app.workflows.progress import Step, plan
+from tests.services.celery import Worker
+from tests.services.setup import ProjectSetup
 from tests.services.valkey import Valkey
+from tests.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """A Valkey server of this file's own: a worker here is to get no task of other tests."""
+    with Valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
 
 
 @pytest.fixture
-async def services(tmp_path: Path, valkey: Valkey) -> AsyncIterator[Services]:
+async def services(tmp_path: Path, results: Valkey) -> AsyncIterator[Services]:
     """The services of a web front, without a worker."""
-    settings = read_settings({"DATA_DIR": str(tmp_path), "CELERY_BROKER_URL": valkey.url})
-    async with running_services(create_app(settings), settings) as running:
-        yield running
+    variables = {"DATA_DIR": str(tmp_path), "CELERY_BROKER_URL": results.url}
+    with ProjectSetup.installed_app(variables) as app:
+        async with running_services(app, read_settings(variables)) as running:
+            yield running
 
 
 async def test_what_was_called_here_leaves_no_task_behind(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +52,31 @@ async def test_what_was_called_here_leaves_no_task_behind(services: Services, mo
     run = await services.starter.start("call", {}, "")
     assert (run.state, len(ids)) == ("succeeded", 1)
     assert services.following.step(ids[0]) is None
+
+
+@pytest.mark.timeout(90)
+async def test_a_run_that_was_called_off_while_no_worker_was_there_never_runs(
+    services: Services, results: Valkey, tmp_path: Path
+) -> None:
+    """A worker that is started afterwards gets its tasks, and begins none of them."""
+    run = await services.starter.start("group", {"size": 3}, "")
+    followed = await services.following.find(run.id)
+    assert followed is not None
+    await services.starter.revoke(followed)
+    after = await services.starter.start("delay", {}, "")
+    task_ids = run.task_ids(open_only=False) + after.task_ids(open_only=False)
+
+    def states() -> list[str]:
+        return [services.celery.AsyncResult(task_id).state for task_id in task_ids]
+
+    settings = {"DATA_DIR": str(tmp_path), "CELERY_BROKER_URL": results.url}
+    worker = Worker(tmp_path / "worker", settings, pool="solo", concurrency=1)
+    try:
+        worker.start()
+        await asyncio.to_thread(wait_until, lambda: set(states()) <= READY_STATES, 30, "every task has ended")
+    finally:
+        worker.kill()
+    assert states() == [REVOKED] * 3 + [SUCCESS]
 
 
 async def test_a_kept_run_that_is_too_old_is_shown_all_the_same(services: Services) -> None:
@@ -58,6 +95,22 @@ async def test_a_kept_run_that_is_too_old_is_shown_all_the_same(services: Servic
         found = await services.following.find(old.id)
     assert found is not None
     assert found.run.id == old.id
+
+
+async def test_what_nobody_has_foreseen_is_logged_and_the_following_goes_on(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One event that cannot be used does not end the following of all runs."""
+    run = await services.starter.start("delay", {}, "")
+    event = {"type": "task-started", "uuid": run.root.id, "hostname": "w@h", "timestamp": 100.0}
+    services.following._hear({"uuid": run.root.id})  # without a type
+    services.following._hear(event)
+    async with asyncio.timeout(5):
+        while run.root.state != STARTED:
+            followed = await services.following.find(run.id)
+            assert followed is not None
+            await followed.news.wait()
+    assert "could not be taken in" in caplog.text
 
 
 def test_the_canaries_of_the_health_check_are_nobodys_tasks() -> None:
