@@ -16,9 +16,9 @@ from app.messaging.topology import answered, ensure_exchange, ensure_queue
 
 CONFIRM_TIMEOUT = 30.0
 """Seconds for one message, a broker that restarts meanwhile included."""
-WINDOW = 64
-"""The most messages that wait for their confirmation at once. More are not faster, and all of them may come twice when
-the connection breaks off."""
+WINDOW = 256
+"""The most messages that wait for their confirmation at once. More are hardly faster, and all of them may come twice
+when the connection breaks off."""
 PAUSE = 0.1
 
 logger = logging.getLogger(__name__)
