@@ -40,12 +40,14 @@ os.register_at_fork(after_in_child=_idle.clear)  # the connections are the paren
 class BrokerAway(ConnectionError):
     """A task was not sent in time; the message says why, and what to do.
 
-    `maybe_sent` tells whether the broker may have it all the same, or a part of a workflow.
+    `maybe_sent` tells whether the broker may have it all the same, or a part of a workflow. `where` can be given the
+    id and the url of what may have been sent.
     """
 
     def __init__(self, sentence: str, maybe_sent: bool) -> None:
         super().__init__(sentence)
         self.maybe_sent = maybe_sent
+        self.where: dict[str, str] = {}
 
 
 def send_within(signature: Signature[Any], seconds: float) -> Any:

@@ -117,6 +117,8 @@ class Following:
 
     def follow(self, run: LiveRun) -> Followed:
         """Follow a run from now on."""
+        if run.id in self._followed:  # broken off, and started anew
+            self._drop(self._followed[run.id])
         followed = self._followed[run.id] = Followed(run)
         self._by_task |= dict.fromkeys(run.task_ids(open_only=False), followed)
         return followed
@@ -227,9 +229,12 @@ class Following:
 
     def _forget(self, now: float) -> None:
         for each in [each for each in self._followed.values() if each.is_done_with(now)]:
-            del self._followed[each.run.id]
-            for task_id in each.run.task_ids(open_only=False):
-                self._by_task.pop(task_id, None)
+            self._drop(each)
+
+    def _drop(self, followed: Followed) -> None:
+        del self._followed[followed.run.id]
+        for task_id in followed.run.task_ids(open_only=False):
+            self._by_task.pop(task_id, None)
 
     def _tell_news(self) -> None:
         for each in self._followed.values():

@@ -67,7 +67,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 async def _away(request: Request, error: Exception) -> Response:
-    return problem(503, str(error), {"Retry-After": RETRY_SECONDS})
+    where = error.where if isinstance(error, BrokerAway) else {}
+    location = {"Location": where["url"]} if where else {}
+    return problem(503, str(error), {"Retry-After": RETRY_SECONDS} | location, **where)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -1,4 +1,7 @@
-"""One id for a request: in its answer, in the headers of the tasks that it sends, and so in the worker's log."""
+"""One id for a request: in its answer, in the headers of the tasks that it sends, and so in the worker's log.
+
+And the key of what a request starts, by which it can be sent again without starting it twice.
+"""
 
 import re
 import uuid
@@ -7,15 +10,25 @@ from contextvars import ContextVar
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.web.problems import problem
+
 HEADER = "X-Request-ID"
 ACCEPTED = re.compile(r"[0-9A-Za-z._-]{1,100}")
 
+KEY_HEADER = "Idempotency-Key"
+
+_key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
 _current: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def current_request_id() -> str:
     """The id of the request that is being answered; empty outside of one."""
     return _current.get()
+
+
+def current_idempotency_key() -> str | None:
+    """The id that the task or the run is to have that the request starts, a UUID; None leaves it to us."""
+    return _key.get()
 
 
 class RequestId:
@@ -38,4 +51,15 @@ class RequestId:
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        try:
+            _key.set(_key_of(scope))
+        except ValueError:
+            refusal = problem(422, f"The {KEY_HEADER} must be a UUID, such as `uuidgen` prints.")
+            await refusal(scope, receive, send_with_id)
+        else:
+            await self._app(scope, receive, send_with_id)
+
+
+def _key_of(scope: Scope) -> str | None:
+    brought = Headers(scope=scope).get(KEY_HEADER)
+    return None if brought is None or scope["method"] != "POST" else str(uuid.UUID(brought))

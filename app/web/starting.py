@@ -7,12 +7,14 @@ from typing import Any
 
 from celery import Celery, uuid
 from celery.canvas import Signature
+from fastapi import HTTPException
 from kombu import Connection
 
 from app.sending import BrokerAway
 from app.task import REQUEST_ID, RUN_ID
 from app.web.following import Followed, Following
 from app.web.liveness import Liveness
+from app.web.request_id import current_idempotency_key
 from app.web.store import Store, StoreAway
 from app.workflows.catalogue import WORKFLOWS
 from app.workflows.live import LiveRun
@@ -43,7 +45,9 @@ class Starter:
         workflow = WORKFLOWS[name]
         workflow.check(parameters)
         signature = workflow.build(**parameters)
-        run_id = uuid()
+        if run := await self._started(name):
+            return run
+        run_id = current_idempotency_key() or uuid()
         root = plan(signature, headers={REQUEST_ID: request_id, RUN_ID: run_id})
         run = LiveRun(name, root, workflow.expected_for(parameters), run_id)
         if workflow.in_process:
@@ -60,7 +64,9 @@ class Starter:
 
     async def start_signature(self, name: str, signature: Signature[Any], request_id: str) -> LiveRun:
         """Start a workflow that is in no catalogue, and of which no certain result is expected."""
-        run_id = uuid()
+        if run := await self._started(name):
+            return run
+        run_id = current_idempotency_key() or uuid()
         root = plan(signature, headers={REQUEST_ID: request_id, RUN_ID: run_id})
         followed = self._following.follow(LiveRun(name, root, None, run_id))
         await self._send(followed, signature)
@@ -77,6 +83,16 @@ class Starter:
         await self._store.ask(lambda records: records.call_off(followed.run.id))
         followed.run.revoke()
         await self._following.save(followed)
+
+    async def _started(self, name: str) -> LiveRun | None:
+        """The run that an earlier request with the same Idempotency-Key has started."""
+        key = current_idempotency_key()
+        followed = await self._following.find(key) if key else None
+        if followed is None or followed.run.broken:
+            return None
+        if followed.run.name != name:
+            raise HTTPException(422, f"This Idempotency-Key belongs to a run of {followed.run.name!r}: use another.")
+        return followed.run
 
     async def _send(self, followed: Followed, signature: Signature[Any]) -> None:
         task_ids = followed.run.task_ids(open_only=False)
@@ -114,6 +130,7 @@ def _noted_failure(run: LiveRun) -> Iterator[None]:
     except BrokerAway as error:
         if error.maybe_sent:
             run.doubt = str(error)
+            error.where = {"id": run.id, "url": f"/api/runs/{run.id}"}
         else:
             run.break_off(str(error))
         raise

@@ -1,6 +1,7 @@
 """What the web front keeps of the runs it follows and of the tasks it sends, inside its process."""
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,14 +10,17 @@ import pytest
 from celery.signals import after_task_publish
 from celery.states import READY_STATES, REVOKED, STARTED, SUCCESS
 
+from app.sending import BrokerAway
 from app.settings import read_settings
 from app.web import starting
+from app.web.accepted import send_task
 from app.web.following import LONGEST_RUN, Following
 from app.web.sent import Sent
 from app.web.services import Services, running_services
 from app.workflows.catalogue import WORKFLOWS
 from app.workflows.live import LiveRun
 from app.workflows.progress import Step, plan
+from tasks.arithmetic import add
 from tests.services.celery import Worker
 from tests.services.setup import ProjectSetup
 from tests.services.valkey import Valkey
@@ -111,6 +115,19 @@ async def test_what_nobody_has_foreseen_is_logged_and_the_following_goes_on(
             assert followed is not None
             await followed.news.wait()
     assert "could not be taken in" in caplog.text
+
+
+async def test_what_may_have_been_sent_can_be_looked_for(services: Services, results: Valkey) -> None:
+    """The refusal has the id and the address of the task or run, by which it can be sent again without doubling it."""
+    await services.store.send(add.s(1, 1))  # from now on there is a connection, whose other end hangs
+    results.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(BrokerAway) as caught:
+            await send_task(services, add.s(1, 1))
+    finally:
+        results.send_signal(signal.SIGCONT)
+    where = caught.value.where
+    assert (caught.value.maybe_sent, where["url"]) == (True, f"/api/tasks/{where['id']}")
 
 
 def test_the_canaries_of_the_health_check_are_nobodys_tasks() -> None:

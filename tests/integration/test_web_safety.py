@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,6 +168,25 @@ def test_another_site_can_start_nothing(front: WebFront, headers: dict[str, str]
     assert answer.status_code == status
     if status != 202:
         assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("path", "body"), [("/polarities/task", {"review": "good"}), (START, {})], ids=["task", "run"])
+def test_the_same_key_starts_the_same_thing_once(front: WebFront, path: str, body: dict[str, str]) -> None:
+    """A request that is sent again under its Idempotency-Key is told where the first one has led."""
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    first, again = (requests.post(front.url + path, json=body, headers=headers, timeout=5) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json() == again.json()
+    assert first.json()["id"] == headers["Idempotency-Key"]
+
+
+def test_a_key_that_cannot_be_used_is_refused(front: WebFront) -> None:
+    """One that is no UUID, and that of another run."""
+    key = requests.post(front.url + START, timeout=5).json()["id"]
+    for wrong, path in (("1", START), (key, "/api/workflows/chain/runs")):
+        answer = requests.post(front.url + path, headers={"Idempotency-Key": wrong}, timeout=5)
+        assert answer.status_code == 422
+        assert "Idempotency-Key" in answer.json()["detail"]
 
 
 def test_another_site_cannot_ask_for_work_by_a_link(front: WebFront) -> None:
