@@ -9,7 +9,7 @@ from celery import Celery
 from fastapi import FastAPI
 
 from app.settings import Settings
-from app.web import health, login, pages, polarities, problems, tasks, weather, workflows
+from app.web import health, login, openapi, pages, polarities, problems, tasks, weather, workflows
 from app.web.access import Access
 from app.web.bodies import Bodies
 from app.web.documentation import router as documentation
@@ -55,6 +55,7 @@ def create_application(celery: Celery, settings: Settings) -> FastAPI:
         if find_spec(f"app.web.{name}"):
             application.include_router(import_module(f"app.web.{name}").router)
     application.mount("/page", pages.PageFiles())
+    openapi.complete(application)
     # The last one added is asked first.
     application.add_middleware(Bodies)
     application.add_middleware(Access, settings=settings)

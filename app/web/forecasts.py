@@ -9,6 +9,7 @@ from starlette.responses import Response
 from app.forecast.scores import read_scores
 from app.web.accepted import Accepted, send_task
 from app.web.documents import JSON
+from app.web.problems import AWAY
 from app.web.services import ServicesOf
 from tasks.forecast import train
 
@@ -41,7 +42,13 @@ class Score(BaseModel):
     tomorrow_c: float = Field(description="The mean temperature that the model expects of that day.")
 
 
-@router.post("", summary="Train a model", status_code=202, response_model=Accepted)
+@router.post(
+    "",
+    summary="Train a model",
+    status_code=202,
+    response_model=Accepted,
+    responses=AWAY | {404: {"description": "There is no place of this name."}},
+)
 async def post_training(training: Training, services: ServicesOf) -> Response:
     """Have a worker train a model of tomorrow's mean temperature at a place; the result of its task is its score."""
     names = [name for name, _, _ in services.settings.weather_places]

@@ -14,7 +14,7 @@ from app.health import Check, check_health
 from app.sending import FAILURES
 from app.settings import Settings
 from app.web.documents import JSON
-from app.web.problems import problem
+from app.web.problems import AWAY, problem
 from app.web.services import ServicesOf
 from app.web.threads import Threads
 
@@ -82,7 +82,7 @@ async def health(services: ServicesOf) -> Response:
     return JSON({"ok": is_well, "checks": entries, "dead_letters": dead_letters, "flower": flower})
 
 
-@router.get("/healthz", summary="Whether this process can do its work", response_model=Alive)
+@router.get("/healthz", summary="Whether this process can do its work", response_model=Alive, responses=AWAY)
 async def healthz(services: ServicesOf) -> Response:
     """For a load balancer: 503 while broker or result store do not answer."""
     if services.liveness.has_trouble("broker") or services.liveness.has_trouble("results"):

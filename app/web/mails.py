@@ -7,8 +7,12 @@ from starlette.responses import Response
 
 from app.mail import LONGEST_BODY, LONGEST_SUBJECT, InvalidMail, compose
 from app.web.accepted import Accepted, send_task
+from app.web.problems import AWAY
 from app.web.services import ServicesOf
 from tasks.mail import WITHOUT_SERVER, send_mail
+
+ADDRESS = r"^[!-~]+@[!-~]+$"
+"""What every address looks like; whether one is an address, app.mail says."""
 
 router = APIRouter(prefix="/mails", tags=["mails"])
 
@@ -18,12 +22,23 @@ class Mail(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    to: str = Field(description="One address, of plain letters.", examples=["ada@example.org"], max_length=254)
+    to: str = Field(
+        description="One address, of plain letters.",
+        examples=["ada@example.org"],
+        max_length=254,
+        json_schema_extra={"pattern": ADDRESS},
+    )
     subject: str = Field(max_length=LONGEST_SUBJECT)
     body: str = Field(max_length=LONGEST_BODY)
 
 
-@router.post("", summary="Send a mail", status_code=202, response_model=Accepted)
+@router.post(
+    "",
+    summary="Send a mail",
+    status_code=202,
+    response_model=Accepted,
+    responses=AWAY | {404: {"description": "No mail server is configured."}},
+)
 async def post_mail(mail: Mail, services: ServicesOf) -> Response:
     """Have a worker send a mail, once; the result of its task is the mail's Message-ID."""
     if services.settings.smtp_url is None:

@@ -11,15 +11,23 @@ from app.pictures.errors import NoPicture, PictureTooLarge
 from app.pictures.store import ID, SIZES, Pictures
 from app.sending import BrokerAway
 from app.web.accepted import Accepted, send_task
+from app.web.problems import AWAY
 from app.web.services import Services, ServicesOf
 from tasks.pictures import make_thumbnails
 
+WEBP: Final = "image/webp"
 A_WEEK: Final = "private, max-age=604800, immutable"
 
 router = APIRouter(prefix="/pictures", tags=["pictures"])
 
 
-@router.post("", summary="Send a picture", status_code=202, response_model=Accepted)
+@router.post(
+    "",
+    summary="Send a picture",
+    status_code=202,
+    response_model=Accepted,
+    responses=AWAY | {507: {"description": "There is no room for the picture."}},
+)
 async def post_picture(file: UploadFile, services: ServicesOf) -> Response:
     """Send a JPEG, PNG or WebP of up to 10 MB; its thumbnails are then at /pictures/{id}/64, 256 and 1024."""
     picture_id, pictures = uuid(), _pictures(services)
@@ -39,7 +47,12 @@ async def post_picture(file: UploadFile, services: ServicesOf) -> Response:
         raise
 
 
-@router.get("/{picture_id}/{size}", summary="A thumbnail", response_class=FileResponse)
+@router.get(
+    "/{picture_id}/{size}",
+    summary="A thumbnail",
+    response_class=Response,
+    responses={200: {"content": {WEBP: {"schema": {"type": "string", "format": "binary"}}}}},
+)
 async def show_thumbnail(
     picture_id: Annotated[str, Path(pattern=f"^{ID.pattern}$")], size: int, services: ServicesOf
 ) -> Response:
@@ -47,7 +60,7 @@ async def show_thumbnail(
     path = _pictures(services).thumbnail(picture_id, size)
     if size not in SIZES or not await asyncio.to_thread(path.is_file):
         raise HTTPException(404, "There is no such thumbnail, or it is not made yet.")
-    return FileResponse(path, media_type="image/webp", headers={"Cache-Control": A_WEEK})
+    return FileResponse(path, media_type=WEBP, headers={"Cache-Control": A_WEEK})
 
 
 def _pictures(services: Services) -> Pictures:

@@ -14,6 +14,7 @@ from app.polarity import LONGEST_REVIEW, check, polarity_of
 from app.web.accepted import Accepted, send_task
 from app.web.documents import JSON, Document
 from app.web.models import Started, TaskState
+from app.web.problems import AWAY
 from app.web.request_id import current_request_id
 from app.web.services import ServicesOf
 from app.web.tasks import task_state
@@ -65,20 +66,22 @@ async def score_now(review: Review) -> Response:
     return JSON(asdict(await _scorers.call(partial(polarity_of, review.review))))
 
 
-@router.post("/task", summary="The polarity of a review, by a worker", status_code=202, response_model=Accepted)
+@router.post(
+    "/task", summary="The polarity of a review, by a worker", status_code=202, response_model=Accepted, responses=AWAY
+)
 async def score_by_task(review: Review, services: ServicesOf) -> Response:
     """Have a worker score a review; the answer says where its result will be."""
     return await send_task(services, score.s(review.review), "/polarities/task")
 
 
-@router.post("/group", summary="The polarity of many reviews", status_code=202, response_model=Started)
+@router.post("/group", summary="The polarity of many reviews", status_code=202, response_model=Started, responses=AWAY)
 async def score_many(reviews: Reviews, services: ServicesOf) -> Response:
     """Have workers score many reviews, as a group; it is a run, and can be looked at and watched as one."""
     signature = group(score.s(review) for review in reviews.reviews)
     return started(await services.starter.start_signature(RUN, signature, current_request_id()))
 
 
-@router.get("/task/{task_id}", summary="How the scoring of a review stands", response_model=TaskState)
+@router.get("/task/{task_id}", summary="How the scoring of a review stands", response_model=TaskState, responses=AWAY)
 async def show_task(task_id: Annotated[str, Path(pattern=ID)], services: ServicesOf) -> Response:
     """State, progress and result of a review, or of many: of a group, `done` of `total` reviews are scored."""
     followed = await services.following.find(task_id)

@@ -27,10 +27,11 @@ class Problem(BaseModel):
     detail: str = Field(description="What is wrong, in one sentence.")
 
 
-DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "A problem, told in one sentence", "content": {MEDIA_TYPE: {}}, "model": Problem}
-}
-"""What every endpoint may answer besides what it is for."""
+Responses = dict[int | str, dict[str, Any]]
+DOCUMENTED: Responses = {"default": {"description": "A problem, told in one sentence."}}
+"""What every endpoint may answer besides what it is for; app.web.openapi says how a problem looks."""
+AWAY: Responses = {503: {"description": "What is needed does not answer; Retry-After says when to ask again."}}
+"""What an endpoint answers that needs the broker, the results or a worker."""
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:

@@ -18,7 +18,9 @@ from app.messaging.names import REPORTS
 from app.messaging.rpc import RpcClient, RpcClientConfig
 from app.reporting.order import NO_ROWS
 from app.reporting.period import MOST_DAYS
-from app.web.problems import DOCUMENTED, RETRY_SECONDS
+from app.task import REQUEST_ID
+from app.web.problems import AWAY, RETRY_SECONDS
+from app.web.request_id import current_request_id
 from app.web.services import Services, ServicesOf
 from app.web.store import Store
 from tasks.report import PDF, make
@@ -28,7 +30,9 @@ BROKER_SECONDS: Final = 1.8
 """In this time it is known whether RabbitMQ has the order."""
 POLL_SECONDS: Final = 0.1
 PDF_TYPE: Final = "application/pdf"
-TOO_LATE: Final = f"The report was not ready within {LIMIT_SECONDS:g} s: ask again, or ask for fewer days."
+TOO_LATE: Final = (
+    f"The report was not ready within {LIMIT_SECONDS:g} s: ask again, ask for fewer days, or see that its worker runs."
+)
 NO_WORKER: Final = "No report worker has been started on this RabbitMQ: start one with python -m app.report_worker."
 
 
@@ -73,15 +77,18 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     await caller.stop()
 
 
-router = APIRouter(prefix="/reports", tags=["Reports"], lifespan=lifespan)
+router = APIRouter(prefix="/reports", tags=["reports"], lifespan=lifespan)
 
 
 @router.get(
     "/{place:path}",
+    summary="The report of a place",
     response_class=Response,
-    responses={
+    responses=AWAY
+    | {
         200: {"content": {PDF_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
-        **DOCUMENTED,
+        502: {"description": "The report could not be made."},
+        504: {"description": "The report was not ready in time."},
     },
 )
 async def report(
@@ -102,7 +109,7 @@ async def report(
 
 async def _over_rabbitmq(caller: Caller, url: str, place: str, days: int) -> bytes:
     try:
-        answer = await caller.call(url, {"place": place, "days": days})
+        answer = await caller.call(url, {"place": place, "days": days, "request_id": current_request_id()})
     except CallTimedOut:
         raise HTTPException(504, TOO_LATE) from None
     except CallFailed as error:
@@ -118,7 +125,10 @@ async def _over_rabbitmq(caller: Caller, url: str, place: str, days: int) -> byt
 
 
 async def _from_celery(services: Services, place: str, days: int) -> bytes:
-    order = make.s(place, days).set(expires=LIMIT_SECONDS)  # nobody waits for it any longer than that
+    if services.liveness.has_trouble("workers"):
+        raise HTTPException(503, services.liveness.trouble, {"Retry-After": RETRY_SECONDS})
+    # Nobody waits for it any longer than that.
+    order = make.s(place, days).set(expires=LIMIT_SECONDS, headers={REQUEST_ID: current_request_id()})
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
             answer = await _result(services.store, order)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.web.documents import JSON, Document
 from app.web.models import TaskState
+from app.web.problems import AWAY
 from app.web.services import Services, ServicesOf
 from app.web.workflows import ID
 from app.workflows.progress import Progress, Step
@@ -18,7 +19,7 @@ FIELDS = ("id", "state", "done", "total", "result", "error", "worker", "retries"
 router = APIRouter(prefix="/api", tags=["tasks"])
 
 
-@router.get("/tasks/{task_id}", summary="How a task stands", response_model=TaskState)
+@router.get("/tasks/{task_id}", summary="How a task stands", response_model=TaskState, responses=AWAY)
 async def show_task(task_id: Annotated[str, Path(pattern=ID)], services: ServicesOf) -> Response:
     """The state of a task that was sent from here, or of which there is a result; a day later nobody knows of it."""
     return JSON(await task_state(services, task_id))

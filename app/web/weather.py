@@ -17,6 +17,7 @@ from app.weather.observation import parse_time
 from app.weather.recent import recent_rows
 from app.weather.row import Row
 from app.web.documents import JSON, Document
+from app.web.problems import Responses
 from app.web.services import ServicesOf
 from beat_schedule import COLLECT_MINUTES
 
@@ -34,6 +35,8 @@ COLUMNS = (
     "weather_code",
     "backfilled",
 )
+
+UNREADABLE: Responses = {503: {"description": "The weather file cannot be read."}}
 
 router = APIRouter(prefix="/api/weather", tags=["weather"])
 
@@ -76,7 +79,7 @@ class Series(BaseModel):
     backfilled: list[bool]
 
 
-@router.get("", summary="The weather of every place now", response_model=list[Latest])
+@router.get("", summary="The weather of every place now", response_model=list[Latest], responses=UNREADABLE)
 async def latest(services: ServicesOf) -> Response:
     """The last observation of every place that has one in the last seven days, its age, and how complete they are."""
     now = datetime.now(UTC)
@@ -88,7 +91,7 @@ async def latest(services: ServicesOf) -> Response:
     return JSON([_latest(places[name], now) for name in names])
 
 
-@router.get("/{place}/series", summary="The weather of a place over time", response_model=Series)
+@router.get("/{place}/series", summary="The weather of a place over time", response_model=Series, responses=UNREADABLE)
 async def series(
     place: Annotated[str, Path(max_length=200)],
     services: ServicesOf,

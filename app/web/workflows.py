@@ -11,6 +11,7 @@ from starlette.responses import Response
 from app.web.documents import JSON
 from app.web.following import Followed
 from app.web.models import Heading, Run, Started, WorkflowEntry
+from app.web.problems import AWAY
 from app.web.request_id import current_request_id
 from app.web.services import ServicesOf
 from app.web.streams import events
@@ -21,6 +22,8 @@ from app.workflows.run import chords_refused
 
 VERSION = re.compile("[0-9]{1,19}")
 ID = r"^[0-9a-zA-Z-]{1,64}$"
+EVENT = {"type": "object", "properties": {name: {"type": "string"} for name in ("id", "event", "data")}}
+"""One of a stream's."""
 
 router = APIRouter(prefix="/api", tags=["workflows"])
 
@@ -63,7 +66,9 @@ def _entry(name: str, workflow: Workflow, refusal: str | None) -> dict[str, Any]
     }
 
 
-@router.post("/workflows/{name}/runs", summary="Start a workflow", status_code=202, response_model=Started)
+@router.post(
+    "/workflows/{name}/runs", summary="Start a workflow", status_code=202, response_model=Started, responses=AWAY
+)
 async def start_workflow(
     name: Annotated[str, Path(json_schema_extra={"enum": list(WORKFLOWS)})],
     services: ServicesOf,
@@ -85,7 +90,7 @@ def started(run: LiveRun) -> Response:
     return JSON({"id": run.id, "url": url, "events": f"{url}/events"}, 202, {"Location": url})
 
 
-@router.get("/runs", summary="The last runs", response_model=list[Heading])
+@router.get("/runs", summary="The last runs", response_model=list[Heading], responses=AWAY)
 async def list_runs(services: ServicesOf) -> Response:
     """The last runs, the newest first, whoever started them."""
     kept = {run["id"]: run for run in await services.store.ask(lambda records: records.recent())}
@@ -94,7 +99,7 @@ async def list_runs(services: ServicesOf) -> Response:
     return JSON([{field: run[field] for field in fields} for run in kept.values()])
 
 
-@router.get("/runs/{run_id}", summary="A run and each of its steps", response_model=Run)
+@router.get("/runs/{run_id}", summary="A run and each of its steps", response_model=Run, responses=AWAY)
 async def show_run(followed: FollowedRun) -> Response:
     """How a run stands: the tree of its steps, with the state, result, time and worker of each."""
     return JSON(followed.run.document())
@@ -104,7 +109,7 @@ async def show_run(followed: FollowedRun) -> Response:
     "/runs/{run_id}/events",
     summary="A run as it goes on",
     response_class=Response,
-    responses={200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}},
+    responses=AWAY | {200: {"content": {"text/event-stream": {"schema": EVENT}}}},
 )
 async def watch_run(
     followed: FollowedRun, services: ServicesOf, last_event_id: Annotated[str | None, Header()] = None
@@ -119,7 +124,7 @@ async def watch_run(
     return EventSourceResponse(stream, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
 
-@router.post("/runs/{run_id}/revoke", summary="Call a run off", status_code=202, response_model=Heading)
+@router.post("/runs/{run_id}/revoke", summary="Call a run off", status_code=202, response_model=Heading, responses=AWAY)
 async def revoke_run(followed: FollowedRun, services: ServicesOf) -> Response:
     """Have no further step of a run begin; what a worker is doing already, it finishes."""
     if not followed.run.over:
