@@ -27,6 +27,8 @@ from beat_schedule import COLLECT_MINUTES
 MOST_PROCESSES: Final = 4
 RETRY_SECONDS: Final = 2.0
 STOP_SECONDS: Final = 15.0
+DRAWING_SECONDS: Final = 10.0
+"""The web front waits no longer than that for a report."""
 WITHOUT_RABBITMQ: Final = (
     "No RabbitMQ is configured, so the Celery worker makes the reports and this program has nothing to do. "
     "Set RABBITMQ_URL, as amqp://guest:guest@127.0.0.1:5672//, to use it."
@@ -41,7 +43,7 @@ class ReportServer(RpcServer):
     def __init__(self, config: RpcServerConfig, weather_file: Path) -> None:
         super().__init__(config)
         self._weather_file = weather_file
-        self._processes = Processes(config.capacity)
+        self._processes = Processes(config.capacity, DRAWING_SECONDS)
 
     async def start(self) -> None:
         """Begin to answer, when all processes are ready to draw and RabbitMQ is there, however long that takes."""
@@ -76,6 +78,8 @@ class ReportServer(RpcServer):
 
         order, now = Order.read(data), datetime.now(UTC)
         period = Period.last_days(order.days, now)
+        if order.request_id:
+            logger.info("A report is drawn. It belongs to the request %s.", order.request_id)
         try:
             return await self._processes.run(
                 build_report, self._weather_file, [order.place], period, now, COLLECT_MINUTES

@@ -21,14 +21,28 @@ ATTEMPTS: Final = 2
 class Processes:
     """A fixed number of processes, which end with the one that made them, however that ends."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, limit: float) -> None:
         self.count = count
+        self._limit = limit
         self._pool = _new_pool(count)
 
     async def run(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
-        """Call `function` in one of the processes; raises what it raises, and ReportError when its process dies."""
+        """Call `function` in one of the processes.
+
+        Raises what it raises, and ReportError when its process dies, or takes longer than `limit` seconds.
+        """
+        try:
+            async with asyncio.timeout(self._limit):
+                return await self._run(function, *args, **kwargs)
+        except TimeoutError:
+            self._replace()
+            raise ReportError(f"The report was not drawn within {self._limit:g} s; ask for fewer days.") from None
+
+    async def _run(
+        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
         for _ in range(ATTEMPTS):
             pool = self._pool
             try:
@@ -38,9 +52,16 @@ class Processes:
                     self._pool = _new_pool(self.count)
         raise ReportError("The process that drew the report has died; ask again, or for fewer days.")
 
+    def _replace(self) -> None:
+        # One that hangs would keep its place for ever. The pool does not tell which it is; other calls are repeated.
+        self._pool.shutdown(wait=False)
+        self._pool = _new_pool(self.count)
+        for process in multiprocessing.active_children():
+            process.kill()
+
     async def warm_up(self) -> None:
         """Start all processes and let them load what they need, so that the first report is not the slow one."""
-        await asyncio.gather(*(self.run(_load) for _ in range(self.count)))
+        await asyncio.gather(*(self._run(_load) for _ in range(self.count)))
 
     async def close(self) -> None:
         """End the processes when they have done what they do."""

@@ -12,15 +12,21 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import aio_pika
 import psutil
 import pytest
 import requests
+from fastapi import HTTPException
 
+from app.celery import app as project_app
 from app.messaging.errors import BrokerUnreachable, MessageUnroutable
 from app.messaging.names import REPORTS
-from app.web.reports import BROKER_SECONDS, Caller
+from app.web.liveness import NO_WORKER, Liveness
+from app.web.reports import BROKER_SECONDS, Caller, _from_celery
+from app.web.services import Services
 from tests.services.celery import PROJECT
 from tests.services.process import LocalProcess
 from tests.services.rabbitmq import RabbitMQ, VirtualHost
@@ -101,6 +107,22 @@ def test_a_report_comes_as_a_pdf(worker: ReportWorker, web: WebFront, place: str
     assert answer.headers["Content-Type"] == "application/pdf"
     assert answer.content.startswith(b"%PDF-")
     assert answer.headers["Content-Disposition"].startswith("inline; filename*=UTF-8''weather-")
+
+
+def test_the_log_says_to_which_request_a_report_belongs(worker: ReportWorker, web: WebFront) -> None:
+    """The report worker's, as a Celery worker's does."""
+    requests.get(f"{web.url}/reports/Moscow?days=1", headers={"X-Request-ID": "report-7"}, timeout=LIMIT)
+    wait_until(lambda: "It belongs to the request report-7." in worker.log(), LIMIT, "the request is named in the log")
+
+
+async def test_without_a_celery_worker_nobody_waits_for_a_report() -> None:
+    """Where none has been heard of for a while, that is the answer, and nothing is sent."""
+    liveness = Liveness(project_app)
+    liveness.note("workers", NO_WORKER)
+    services = cast(Services, SimpleNamespace(liveness=liveness))
+    with pytest.raises(HTTPException) as refused:
+        await _from_celery(services, "Moscow", 7)
+    assert (refused.value.status_code, refused.value.detail) == (503, NO_WORKER)
 
 
 def test_fifty_at_once_get_their_own_report_or_are_told_in_time(worker: ReportWorker, web: WebFront) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from app.reporting.errors import NoRows, ReportError
 from app.reporting.figures import MOST_GAPS, figures, gap_lines
 from app.reporting.order import Order
 from app.reporting.period import Period
+from tests.services.celery import PROJECT
 from tests.services.weather_rows import row, write_weather
 
 NOW = datetime(2026, 11, 22, 10, 7, tzinfo=UTC)
@@ -134,3 +137,46 @@ def test_a_report_covers_one_day_to_a_year(days: int) -> None:
     """A sentence names both."""
     with pytest.raises(ReportError, match="1 to 366 days"):
         Period.last_days(days, NOW)
+
+
+HANGING = """
+import asyncio, time
+from app.reporting.errors import ReportError
+from app.reporting.processes import Processes
+
+async def hang_and_go_on():
+    processes = Processes(1, limit=2.0)
+    try:
+        await processes.run(time.sleep, 60)
+    except ReportError as error:
+        print(error)
+    await processes.warm_up()
+    print(await processes.run(abs, -5))
+    await processes.close()
+
+if __name__ == "__main__":
+    asyncio.run(hang_and_go_on())
+"""
+
+
+def test_a_drawing_that_hangs_is_ended() -> None:
+    """Its process keeps no place: the next drawing gets one, in a pool that has only one."""
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING], cwd=PROJECT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.stdout.splitlines() == ["The report was not drawn within 2 s; ask for fewer days.", "5"], ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("data", "request_id"),
+    [
+        ({}, ""),
+        ({"request_id": "abc-1"}, "abc-1"),
+        ({"request_id": "a\nb"}, ""),
+        ({"request_id": "x" * 200}, "x" * 100),
+    ],
+    ids=["none", "one", "two lines", "too long"],
+)
+def test_an_order_says_to_which_request_it_belongs(data: dict[str, str], request_id: str) -> None:
+    """As far as that can be logged as it is."""
+    assert Order.read({"place": "Moscow", "days": 1} | data).request_id == request_id
