@@ -74,6 +74,8 @@ AMQP: dict[str, Any] = {
 
 # Redis and Valkey as a broker: they count no deliveries, so Celery counts how often a process was lost.
 REDIS: dict[str, Any] = {
+    # Only RabbitMQ has dead letters to settle.
+    "beat_schedule": {name: entry for name, entry in BEAT_SCHEDULE.items() if name != "settle-dead-letters"},
     "task_retry_on_worker_lost": True,
 }
 

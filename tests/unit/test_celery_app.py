@@ -96,6 +96,14 @@ def test_beat_sends_what_exists() -> None:
     assert all(module in sys.modules for module in TASK_MODULES)
 
 
+def test_only_rabbitmq_has_dead_letters_to_settle() -> None:
+    """On any other broker, beat would send a task for nothing every ten seconds."""
+    over_amqp = configuration(read_settings({"CELERY_BROKER_URL": "amqp://localhost//"}))
+    assert over_amqp["beat_schedule"].keys() - configuration(read_settings({}))["beat_schedule"].keys() == {
+        "settle-dead-letters"
+    }
+
+
 def test_the_weather_is_collected_every_twenty_minutes_off_the_hour() -> None:
     """Three times an hour, and not when everybody else asks."""
     schedule = BEAT_SCHEDULE["collect-weather"]["schedule"]
