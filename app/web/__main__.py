@@ -17,9 +17,12 @@ import uvicorn
 from app.celery import app as celery_app
 from app.settings import Settings, get_settings, host_of, port_of
 from app.web.application import create_application
+from app.web.protocol import Protocol
 
 WRONG_USE = 2
 GRACE_SECONDS = 3
+MOST_CONNECTIONS = 1000
+"""With so many, streams of the page among them, a further one is refused with 503."""
 
 
 class Server(uvicorn.Server):
@@ -61,6 +64,8 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        http=Protocol,
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     with listener:

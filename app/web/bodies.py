@@ -1,5 +1,6 @@
 """Bodies of requests: no longer than their limit, and JSON, which a form of another site cannot send."""
 
+import asyncio
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers
@@ -12,11 +13,14 @@ from app.web.problems import problem
 MOST_BYTES = 1_000_000
 UPLOADS: Mapping[str, int] = {"/pictures": 11_000_000}
 """Where files are sent, as forms, and how many bytes such a form may have."""
+BODY_SECONDS = 30.0
+SLOWEST = 100_000
+"""Bytes a second: a body may take the time that its limit takes at this rate, and BODY_SECONDS besides."""
 FORMS = frozenset({"/login", *UPLOADS})
 
 
 class Bodies:
-    """Refuses bodies that are too long, or no JSON by their own account.
+    """Refuses bodies that are too long, in bytes or in time, or no JSON by their own account.
 
     Not FastAPI's own limit, which answers in plain text and before all that stands in front of the endpoints.
     """
@@ -32,9 +36,17 @@ class Bodies:
         path = scope["path"].rstrip("/")
         left = limit = UPLOADS.get(path, MOST_BYTES)
 
+        deadline: float | None = asyncio.get_running_loop().time() + BODY_SECONDS + limit / SLOWEST
+
         async def receive_some() -> Message:
-            nonlocal left
-            message = await receive()
+            nonlocal left, deadline
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "The body has not come in time.", {"Connection": "close"}) from None
+            if not message.get("more_body"):
+                deadline = None  # what comes now is the end of the connection, for which a stream waits long
             left -= len(message.get("body", b""))
             if left < 0:
                 raise HTTPException(413, _sentence(limit), {"Connection": "close"})
