@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import requests
+from celery import uuid
 from PIL import Image
 
 from app.celery import app as project_app
 from app.forecast.training import LEAST_DAYS, STEPS
-from app.pictures.store import LARGEST, SIZES
+from app.pictures.errors import PictureError
+from app.pictures.store import LARGEST, SIZES, Pictures
 from tasks.housekeeping import KEEP_SECONDS
 from tasks.report import DAYS_TO_MAKE_GOOD, KEEP_RESULT_SECONDS
 from tests.services.celery import Worker
@@ -112,6 +114,20 @@ def test_a_damaged_picture_fails_with_a_sentence(web: WebFront) -> None:
     task = ended(web, post_picture(web, photo()[:-300]))
     assert task["state"] == "FAILURE"
     assert "The picture is damaged" in task["error"]
+
+
+def test_a_picture_that_takes_too_long_is_given_up(worker: Worker, settings: dict[str, str], data: Path) -> None:
+    """With a sentence, and with nothing kept; here it is given a second, and would take several."""
+    output, end = BytesIO(), b"\xff\xd9"
+    Image.new("RGB", (5000, 5000)).save(output, "JPEG", progressive=True)
+    content = output.getvalue()
+    last = content[content.rindex(b"\xff\xda") : content.rindex(end)]
+    Pictures(data / "pictures").keep(picture_id := uuid(), BytesIO(content.removesuffix(end) + last * 80 + end))
+    with ProjectSetup.installed_app(os.environ | settings) as app:
+        task = app.send_task("tasks.pictures.make_thumbnails", (picture_id,), soft_time_limit=1, time_limit=LIMIT)
+        with pytest.raises(PictureError, match="was not made into thumbnails within"):
+            task.get(timeout=LIMIT)
+    assert not (data / "pictures" / picture_id).exists()
 
 
 @pytest.mark.parametrize("path", ["7" * 36 + "/64", "00000000-0000-0000-0000-000000000000/64", "..%2f..%2fetc/64"])
