@@ -11,6 +11,7 @@ from kombu import Connection
 from kombu.exceptions import KombuError
 from redis import Redis, RedisError
 
+from app.embedded import EmbeddedBrokerError
 from app.settings import AMQP_SCHEMES
 
 CONNECT_SECONDS = 4.0
@@ -39,11 +40,21 @@ def broker_connection(app: Celery, seconds: float) -> Iterator[Connection]:
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=math.ceil(seconds))
         except (KombuError, RedisError, OSError) as error:
+            if _is_of_embedded(error):
+                advice = "Set DATA_DIR to another folder, or CELERY_BROKER_URL to a broker."
+                raise Unreachable(f"{error} {advice}") from None
             raise Unreachable(
                 f"The broker at {connection.as_uri()} cannot be reached ({error}): "
                 "start it, or correct CELERY_BROKER_URL, or unset it to use the embedded broker."
             ) from None
         yield connection
+
+
+def _is_of_embedded(error: BaseException | None) -> bool:
+    """Whether the embedded broker has said so, to redis-py, which has told kombu."""
+    while error is not None and not isinstance(error, EmbeddedBrokerError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def check_broker(app: Celery, seconds: float = CONNECT_SECONDS) -> None:

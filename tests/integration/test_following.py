@@ -10,6 +10,8 @@ import pytest
 from celery.signals import after_task_publish
 from celery.states import READY_STATES, REVOKED, STARTED, SUCCESS
 
+from app.celery import create_app
+from app.connections import Unreachable, check_broker
 from app.sending import BrokerAway
 from app.settings import read_settings
 from app.web import starting
@@ -141,3 +143,11 @@ def test_the_canaries_of_the_health_check_are_nobodys_tasks() -> None:
         sent.stop()
     assert (sent.knows("canary-id"), sent.knows("task-id")) == (False, True)
     assert sent.take_new() == ["task-id"]
+
+
+def test_a_folder_that_cannot_be_used_is_what_is_named() -> None:
+    """The embedded broker's trouble is mended by DATA_DIR: no address of a broker was given that could be wrong."""
+    with pytest.raises(Unreachable) as caught:
+        check_broker(create_app(read_settings({"DATA_DIR": "/dev/null/folder"})))
+    assert "DATA_DIR" in str(caught.value)
+    assert "correct CELERY_BROKER_URL" not in str(caught.value)
