@@ -2,14 +2,26 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
 
 from celery import Celery
 from fastapi import FastAPI
 
 from app.settings import Settings
-from app.web import health, login, openapi, pages, polarities, problems, tasks, weather, workflows
+from app.web import (
+    forecasts,
+    health,
+    login,
+    mails,
+    openapi,
+    pages,
+    pictures,
+    polarities,
+    problems,
+    reports,
+    tasks,
+    weather,
+    workflows,
+)
 from app.web.access import Access
 from app.web.bodies import Bodies
 from app.web.documentation import router as documentation
@@ -26,8 +38,11 @@ ROUTERS = (
     login.router,
     pages.router,
     documentation,
+    reports.router,
+    mails.router,
+    pictures.router,
+    forecasts.router,
 )
-USE_CASES = ("reports", "mails", "pictures", "forecasts")
 
 
 def create_application(celery: Celery, settings: Settings) -> FastAPI:
@@ -51,9 +66,6 @@ def create_application(celery: Celery, settings: Settings) -> FastAPI:
     problems.install(application)
     for router in ROUTERS:
         application.include_router(router)
-    for name in USE_CASES:
-        if find_spec(f"app.web.{name}"):
-            application.include_router(import_module(f"app.web.{name}").router)
     application.mount("/page", pages.PageFiles())
     openapi.complete(application)
     # The last one added is asked first.

@@ -47,7 +47,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(BrokerAway, _away)
     app.add_exception_handler(StoreAway, _away)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -71,10 +70,6 @@ async def _away(request: Request, error: Exception) -> Response:
     where = error.where if isinstance(error, BrokerAway) else {}
     location = {"Location": where["url"]} if where else {}
     return problem(503, str(error), {"Retry-After": RETRY_SECONDS} | location, **where)
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    return problem(500, "Something went wrong here; the log of the web front says what.")
 
 
 def _methods(request: Request) -> list[str]:

@@ -3,6 +3,7 @@
 And the key of what a request starts, by which it can be sent again without starting it twice.
 """
 
+import logging
 import re
 import uuid
 from contextvars import ContextVar
@@ -16,6 +17,8 @@ HEADER = "X-Request-ID"
 ACCEPTED = re.compile(r"[0-9A-Za-z._-]{1,100}")
 
 KEY_HEADER = "Idempotency-Key"
+
+logger = logging.getLogger(__name__)
 
 _key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
 _current: ContextVar[str] = ContextVar("request_id", default="")
@@ -46,7 +49,11 @@ class RequestId:
         request_id = brought if ACCEPTED.fullmatch(brought) else str(uuid.uuid4())
         _current.set(request_id)
 
+        has_begun = False
+
         async def send_with_id(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
@@ -56,8 +63,16 @@ class RequestId:
         except ValueError:
             refusal = problem(422, f"The {KEY_HEADER} must be a UUID, such as `uuidgen` prints.")
             await refusal(scope, receive, send_with_id)
-        else:
+            return
+        try:
             await self._app(scope, receive, send_with_id)
+        except Exception:
+            logger.exception("The request %s has failed.", request_id)
+            if has_begun:
+                raise  # the server then breaks the answer off
+            sentence = "Something went wrong here; the log of the web front says what, under the id of this request."
+            failure = problem(500, sentence)
+            await failure(scope, receive, send_with_id)
 
 
 def _key_of(scope: Scope) -> str | None:
