@@ -28,12 +28,18 @@ class Polarity:
     known_words: int
 
 
-def check(review: str) -> str:
-    """The review as it is; raises ValueError, with a sentence, when it is empty or too long."""
+def check_length(review: str) -> str:
+    """The review as it is; raises ValueError, with a sentence, when it is empty or has too many characters."""
     if not review.strip():
         raise ValueError("The review is empty.")
     if len(review) > LONGEST_REVIEW:
         raise ValueError(f"The review has {len(review):,} characters; {LONGEST_REVIEW:,} are the most.")
+    return review
+
+
+def check(review: str) -> str:
+    """The same, and for too many words; this takes time, with the lexicon to be loaded first."""
+    check_length(review)
     emoji = _analyser().emojis
     words = len(review.split()) + sum(len(emoji[character].split()) for character in review if character in emoji)
     if words > MOST_WORDS:

@@ -1,8 +1,9 @@
 """The polarity of reviews: of one at once, of one by a worker, of many as a group."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from celery import group
 from celery.states import FAILURE, REVOKED
@@ -10,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.polarity import LONGEST_REVIEW, check, polarity_of
+from app.polarity import LONGEST_REVIEW, check, check_length, polarity_of
 from app.web.accepted import Accepted, send_task
 from app.web.documents import JSON, Document
 from app.web.models import Started, TaskState
@@ -25,10 +26,12 @@ from app.workflows.live import LiveRun
 from app.workflows.run import outcome
 from tasks.polarity import score
 
+Result = TypeVar("Result")
+
 MOST_REVIEWS = 1000
 RUN = "polarity"
 
-ReviewText = Annotated[str, Field(min_length=1, max_length=LONGEST_REVIEW), AfterValidator(check)]
+ReviewText = Annotated[str, Field(min_length=1, max_length=LONGEST_REVIEW), AfterValidator(check_length)]
 
 _scorers = Threads(2, "polarity")
 """Of their own: scoring takes time, and what others do in threads is not to wait for it."""
@@ -63,7 +66,7 @@ class Scored(BaseModel):
 @router.post("/", summary="The polarity of a review, at once", response_model=Scored)
 async def score_now(review: Review) -> Response:
     """How positive or negative a review in English is, by VADER."""
-    return JSON(asdict(await _scorers.call(partial(polarity_of, review.review))))
+    return JSON(asdict(await _in_thread(partial(polarity_of, review.review))))
 
 
 @router.post(
@@ -71,12 +74,14 @@ async def score_now(review: Review) -> Response:
 )
 async def score_by_task(review: Review, services: ServicesOf) -> Response:
     """Have a worker score a review; the answer says where its result will be."""
+    await _in_thread(partial(check, review.review))
     return await send_task(services, score.s(review.review), "/polarities/task")
 
 
 @router.post("/group", summary="The polarity of many reviews", status_code=202, response_model=Started, responses=AWAY)
 async def score_many(reviews: Reviews, services: ServicesOf) -> Response:
     """Have workers score many reviews, as a group; it is a run, and can be looked at and watched as one."""
+    await _in_thread(lambda: list(map(check, reviews.reviews)))
     signature = group(score.s(review) for review in reviews.reviews)
     return started(await services.starter.start_signature(RUN, signature, current_request_id()))
 
@@ -88,6 +93,14 @@ async def show_task(task_id: Annotated[str, Path(pattern=ID)], services: Service
     if followed and followed.run.name != RUN:
         raise HTTPException(404, "The run of this id scores no reviews; GET /api/runs/{id} shows it.")
     return JSON(group_state(followed.run) if followed else await task_state(services, task_id))
+
+
+async def _in_thread(function: Callable[[], Result]) -> Result:
+    """Call what looks at the words of reviews; the words of too long a one become a 422."""
+    try:
+        return await _scorers.call(function)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from None
 
 
 def group_state(run: LiveRun) -> Document:
