@@ -21,10 +21,11 @@ class Connections:
     def add(self, connection: socket.socket) -> None:
         """Watch `connection`: by a copy, since TLS takes the original apart.
 
-        Raises OSError when the connections have been shut down already.
+        Closes it, and raises OSError, when the connections have been shut down already.
         """
         with self._lock:
             if self._ended:
+                connection.close()
                 raise OSError("the request was ended")
             self._sockets.append(connection.dup())
 

@@ -45,8 +45,8 @@ def test_the_deadline_holds_before_the_first_byte(scheme: str) -> None:
         url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/"
         began = time.monotonic()
         with pytest.raises(ProviderUnreachable, match="did not answer within"):
-            fetch(Request("The service", url, {}, deadline=0.3))
-        assert time.monotonic() - began < 1.5
+            fetch(Request("The service", url, {}, deadline=1.0))
+        assert time.monotonic() - began < 2.5
     wait_until(lambda: requests_under_way() == 0, 5, "the thread of the request has ended")
 
 
