@@ -67,13 +67,6 @@ def refusal(signature: Signature[Any]) -> BrokerAway:
     return caught.value
 
 
-def wait_until_named(node: RabbitMQ, vhost: VirtualHost) -> None:
-    """RabbitMQ 3.10 writes the names of new quorum queues half a second later; until then a kill makes them useless."""
-    (names,) = node.directory.glob("mnesia/*/quorum/*/names.dets")
-    name = f"{vhost.name}_{DEFAULT_QUEUE}".encode()
-    wait_until(lambda: name in names.read_bytes(), LIMIT, "the broker knows its queue after a kill")
-
-
 @pytest.mark.parametrize(
     "build",
     [
@@ -112,7 +105,8 @@ def test_a_frozen_broker_is_not_waited_for(app: Celery, node: RabbitMQ, breakabl
     assert ("may have arrived" if warm else "nothing was sent") in str(refused)
     assert not again.maybe_sent
     send_within(add.s(1, 1), LIMIT)
-    wait_until(lambda: breakable.message_count(DEFAULT_QUEUE) == 1 + 2 * warm, LIMIT, "what was sent has arrived")
+    wait_until(lambda: breakable.message_count(DEFAULT_QUEUE) >= 1 + warm, LIMIT, "what was sent has arrived")
+    assert breakable.message_count(DEFAULT_QUEUE) <= 1 + 2 * warm
 
 
 def test_a_broker_that_is_down_is_refused_in_a_sentence_and_used_again_when_it_is_back(
@@ -120,7 +114,7 @@ def test_a_broker_that_is_down_is_refused_in_a_sentence_and_used_again_when_it_i
 ) -> None:
     """The connections that were kept, before and while it was down, are found to be dead, and a new one is made."""
     send_within(add.s(1, 1), LIMIT)
-    wait_until_named(node, breakable)
+    wait_until(lambda: breakable.is_kept(DEFAULT_QUEUE), LIMIT, "the queue outlives a kill")
     node.kill()
     refused = refusal(chord([add.s(1, 1)], xsum.s()))
     assert str(refused).startswith("The task could not be handed to the broker at amqp://guest:**@127.0.0.1:")

@@ -188,6 +188,14 @@ class VirtualHost:
         """Every open connection, as the node last counted them."""
         return self._get(f"vhosts/{self.name}/connections")
 
+    def is_kept(self, queue: str) -> bool:
+        """Whether a quorum queue would be there after a kill of the node.
+
+        RabbitMQ 3.10 writes the names of new ones half a second later; until then a kill makes them useless.
+        """
+        (names,) = self.node.directory.glob("mnesia/*/quorum/*/names.dets")
+        return f"{self.name}_{queue}".encode() in names.read_bytes()
+
     def message_count(self, queue: str) -> int:
         """How many messages are in `queue`, those in delivery included, as it was up to two seconds ago."""
         return int(str(self.queues()[queue].get("messages", 0)))
