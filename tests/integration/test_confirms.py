@@ -103,6 +103,7 @@ def test_what_a_killed_broker_left_unconfirmed_is_sent_again(
 
     with node.vhost() as vhost, installed(vhost.url, valkey, tmp_path):
         add.delay(0, 0)
+        wait_until(lambda: vhost.is_kept(DEFAULT_QUEUE), LIMIT, "the queue outlives a kill")
         at_message(
             monkeypatch, SIZE // 4, partial(node.send_signal, signal.SIGSTOP)
         )  # so that it does not have those that are sent from now on
