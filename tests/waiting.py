@@ -14,9 +14,14 @@ def wait_until(predicate: Callable[[], Value], timeout: float, description: str)
 
     Raises AssertionError, with `description`, when it is still not true after `timeout` seconds.
     """
+    if not (value := comes_true(predicate, timeout)):
+        raise AssertionError(f"Waited {timeout:g} s, and it never came true: {description}")
+    return value
+
+
+def comes_true(predicate: Callable[[], Value], timeout: float) -> Value:
+    """The same for what need not come true: returns the last answer."""
     deadline = time.monotonic() + timeout
-    while not (value := predicate()):
-        if time.monotonic() >= deadline:
-            raise AssertionError(f"Waited {timeout:g} s, and it never came true: {description}")
+    while not (value := predicate()) and time.monotonic() < deadline:
         time.sleep(INTERVAL)
     return value

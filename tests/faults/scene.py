@@ -137,14 +137,9 @@ class Scene:
         return False
 
     def kill_broker(self) -> None:
-        """Kill the broker with -9, but not before the name of a new quorum queue has reached its files.
-
-        RabbitMQ 3.10 takes half a second for that, and a queue whose name is lost is of no use any more.
-        """
+        """Kill the broker with -9, but not before a new quorum queue outlives that."""
         if self.is_ours:
-            (names,) = self.node.directory.glob("mnesia/*/quorum/*/names.dets")
-            known = f"{self.vhost.name}_{QUEUE}".encode()
-            wait_until(lambda: known in names.read_bytes(), START_LIMIT, "the broker has written down its queue")
+            wait_until(lambda: self.vhost.is_kept(QUEUE), START_LIMIT, "the broker has written down its queue")
         self.node.kill()
 
     def later(self, seconds: float, action: Callable[[], object]) -> threading.Timer:

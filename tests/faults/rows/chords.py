@@ -7,7 +7,7 @@ from celery.result import AsyncResult
 
 from tests.faults.finding import Finding, Row
 from tests.faults.scene import Scene
-from tests.waiting import wait_until
+from tests.waiting import comes_true, wait_until
 
 PARTS = 200
 DOWN_SECONDS = 30.0
@@ -19,14 +19,12 @@ SETTLE_SECONDS = 5.0
 def outcome(scene: Scene, result: AsyncResult[int], expected: int) -> Finding:
     """Wait for the body of a chord, with the watchdog that beat would send."""
     started = time.monotonic()
-    looked = started
-    while not result.ready() and time.monotonic() < started + (LIMIT if scene.is_ours else LIMIT / 3):
-        if scene.is_ours and time.monotonic() > looked + SETTLE_SECONDS:
-            looked = time.monotonic()
+    end = started + (LIMIT if scene.is_ours else LIMIT / 3)
+    while not comes_true(result.ready, SETTLE_SECONDS):
+        if time.monotonic() > end:
+            return Finding(False, "hangs")
+        if scene.is_ours:
             scene.app.send_task("tasks.maintenance.settle_chords")
-        time.sleep(0.1)
-    if not result.ready():
-        return Finding(False, "hangs")
     done = result.successful() and result.result == expected
     seconds = time.monotonic() - started
     text = f"done after {seconds:.1f} s" if done else f"{result.state}: {result.result}"

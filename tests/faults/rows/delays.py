@@ -4,13 +4,14 @@ import time
 
 from tests.faults.finding import Finding, Row
 from tests.faults.scene import Scene
-from tests.waiting import wait_until
+from tests.waiting import comes_true, wait_until
 
 DELAYED = 20
 COUNTDOWN = 30
 AFTER = 200
 EXPIRING = 10
 LIMIT = 90.0
+STOCK_LIMIT = 15.0
 
 
 def countdown(scene: Scene) -> Finding:
@@ -35,9 +36,8 @@ def expires(scene: Scene) -> Finding:
     scene.send("work", "busy", 6.0)
     wait_until(scene.ledger.runs, 60, "the worker is busy")
     results = [scene.send("work", f"expiring-{number}", expires=2.0) for number in range(EXPIRING)]
-    deadline = time.monotonic() + (LIMIT if scene.is_ours else 15.0)
-    while not all(result.ready() for result in results) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    limit = LIMIT if scene.is_ours else STOCK_LIMIT
+    comes_true(lambda: all(result.ready() for result in results), limit)
     final = [result.state for result in results if result.ready()]
     states = ", ".join(f"{final.count(state)} {state}" for state in sorted(set(final)))
     text = f"{EXPIRING - len(final)} PENDING" + (f", {states}" if states else "")

@@ -1,13 +1,12 @@
 """Tasks that kill whatever runs them."""
 
-import time
 from contextlib import suppress
 
 from app.queues import DEAD_LETTERS
 from tests.faults.finding import Finding, Row
 from tests.faults.scene import Scene
 from tests.services.process import ServiceError
-from tests.waiting import wait_until
+from tests.waiting import comes_true
 
 HEALTHY = 100
 LIMIT = 120.0
@@ -19,9 +18,7 @@ def kills_its_process(scene: Scene) -> Finding:
     """A task kills the process of the pool that runs it, each time."""
     scene.worker()
     poison = scene.send("die_always", "poison", False)
-    deadline = time.monotonic() + LIMIT
-    while not poison.ready() and len(scene.ledger.runs()) <= MOST_RUNS and time.monotonic() < deadline:
-        time.sleep(0.1)
+    comes_true(lambda: poison.ready() or len(scene.ledger.runs()) > MOST_RUNS, LIMIT)
     runs = len(scene.ledger.runs())
     kept = scene.is_ours and is_kept(scene)
     text = f"{poison.state} after {runs} runs" + (", kept as a dead letter" if kept else "")
@@ -30,10 +27,7 @@ def kills_its_process(scene: Scene) -> Finding:
 
 def is_kept(scene: Scene) -> bool:
     """Whether there is a dead letter, within the seconds that the broker takes to count it."""
-    try:
-        return wait_until(lambda: scene.vhost.message_count(DEAD_LETTERS) == 1, 10, "there is a dead letter")
-    except AssertionError:
-        return False
+    return comes_true(lambda: scene.vhost.message_count(DEAD_LETTERS) == 1, 10)
 
 
 def kills_its_worker(scene: Scene) -> Finding:
@@ -41,18 +35,17 @@ def kills_its_worker(scene: Scene) -> Finding:
     worker = scene.worker()
     poison = scene.send("die_always", "poison", True)
     healthy = scene.send_work(HEALTHY, 0.02)
-    started = time.monotonic()
-    limit = LIMIT if scene.is_ours else STOCK_LIMIT
     if scene.is_ours:
         scene.beat(short=False)  # which has what is left behind settled
-    while time.monotonic() < started + limit:
+
+    def all_is_settled() -> bool:
         if not worker.is_running:
             worker.kill()
             with suppress(ServiceError):  # it has met the poison again before it was ready
                 worker.start()
-        if not set(healthy) - set(scene.ledger.effects()) and (poison.ready() or not scene.is_ours):
-            break
-        time.sleep(0.2)
+        return set(healthy) <= set(scene.ledger.effects()) and (poison.ready() or not scene.is_ours)
+
+    comes_true(all_is_settled, LIMIT if scene.is_ours else STOCK_LIMIT)
     done = len(set(healthy) & set(scene.ledger.effects()))
     runs = scene.ledger.runs().count("poison")
     text = f"{done} of {HEALTHY} healthy done, the poison {poison.state} after {runs} runs"

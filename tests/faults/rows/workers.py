@@ -6,7 +6,7 @@ import time
 
 from tests.faults.finding import Finding, Row
 from tests.faults.scene import Scene
-from tests.waiting import wait_until
+from tests.waiting import comes_true, wait_until
 
 TASKS = 200
 SECONDS = 0.05
@@ -46,9 +46,8 @@ def terminated(scene: Scene) -> Finding:
     wait_until(lambda: len(scene.ledger.runs()) == 2, 60, "two tasks run")
     started = time.monotonic()
     worker.send_signal(signal.SIGTERM)
-    while worker.is_running and time.monotonic() < started + GRACE:
-        time.sleep(0.05)
-    seconds, in_time = time.monotonic() - started, not worker.is_running
+    in_time = comes_true(lambda: not worker.is_running, GRACE)
+    seconds = time.monotonic() - started
     worker.kill()
     worker.start()
     found = scene.settle(keys, quiet=TASK_SECONDS * 2)
