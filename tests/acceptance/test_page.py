@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.services import embedded
 from tests.services.browser import browser
 from tests.services.celery import PROJECT, Worker
+from tests.services.weather_rows import row
 from tests.services.web import WebFront
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
@@ -314,26 +315,4 @@ def _rows() -> Iterator[str]:
     for back in range(6 * 24, -1, -1):
         observed_at = last - back * SLOT
         if not 30 < back < 40:
-            yield json.dumps(_row(observed_at, -1.5 if back == 0 else back % 6)) + "\n"
-
-
-def _row(observed_at: datetime, temperature: float) -> dict[str, object]:
-    time = observed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "schema": 1,
-        "place": "Moscow",
-        "latitude": 55.7558,
-        "longitude": 37.6173,
-        "observed_at": time,
-        "fetched_at": time,
-        "provider": "open-meteo",
-        "kind": "model",
-        "temperature_c": temperature,
-        "humidity_percent": 87,
-        "pressure_hpa": 1012.3,
-        "wind_speed_ms": 3.4,
-        "wind_direction_deg": 220,
-        "precipitation_mm": 0.0,
-        "weather_code": 3,
-        "backfilled": False,
-    }
+            yield json.dumps(row("Moscow", observed_at, -1.5 if back == 0 else back % 6)) + "\n"

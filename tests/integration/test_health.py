@@ -20,31 +20,13 @@ from app.weather.latest import Latest, latest_row
 from app.weather.observation import format_time
 from tests.services.celery import Beat
 from tests.services.valkey import Valkey
+from tests.services.weather_rows import row
 from tests.waiting import wait_until
 
 PROJECT = Path(__file__).parents[2]
 LIMIT = 20
 START_SECONDS = 20.0
 """What a Python that imports the application may take on a busy machine."""
-
-ROW = {
-    "schema": 1,
-    "place": "Moscow",
-    "latitude": 55.7558,
-    "longitude": 37.6173,
-    "observed_at": "2026-11-22T03:15:00Z",
-    "fetched_at": "",
-    "provider": "open-meteo",
-    "kind": "model",
-    "temperature_c": 2.1,
-    "humidity_percent": 87,
-    "pressure_hpa": 1012.3,
-    "wind_speed_ms": 3.4,
-    "wind_direction_deg": 220,
-    "precipitation_mm": 0.0,
-    "weather_code": 3,
-    "backfilled": False,
-}
 
 
 def health(settings: Mapping[str, str], *arguments: str, code: str = "") -> "subprocess.CompletedProcess[str]":
@@ -72,7 +54,8 @@ def checks(settings: Mapping[str, str], *arguments: str) -> dict[str, dict[str, 
 def write_row(file: Path, age: timedelta) -> None:
     """Make a weather file with one row that was fetched so long ago."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(ROW | {"fetched_at": format_time(datetime.now(UTC) - age)}) + "\n")
+    observed = row("Moscow", datetime(2026, 11, 22, 3, 15, tzinfo=UTC))
+    file.write_text(json.dumps(observed | {"fetched_at": format_time(datetime.now(UTC) - age)}) + "\n")
 
 
 @pytest.fixture(scope="module")

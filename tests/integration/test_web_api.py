@@ -16,6 +16,7 @@ from pytest_celery import CeleryWorkerCluster
 from app.workflows.catalogue import WORKFLOWS
 from tests.services.celery import Worker
 from tests.services.event_stream import ServerSentEvent, read_events
+from tests.services.weather_rows import row
 from tests.services.web import WebFront
 from tests.waiting import wait_until
 
@@ -281,28 +282,6 @@ def test_the_weather_is_told_now_and_over_time(front: WebFront, laptop: dict[str
     assert {len(column) for name, column in series.items() if name != "place"} == {9}
     assert get(f"{front.url}/api/weather/Oslo/series")["temperature_c"] == []
     assert requests.get(f"{front.url}/api/weather/Nowhere/series", timeout=5).status_code == 404
-
-
-def row(place: str, moment: datetime) -> dict[str, object]:
-    time = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "schema": 1,
-        "place": place,
-        "latitude": 55.7558,
-        "longitude": 37.6173,
-        "observed_at": time,
-        "fetched_at": time,
-        "provider": "open-meteo",
-        "kind": "model",
-        "temperature_c": 2.1,
-        "humidity_percent": 87,
-        "pressure_hpa": 1012.3,
-        "wind_speed_ms": 3.4,
-        "wind_direction_deg": 220,
-        "precipitation_mm": 0.0,
-        "weather_code": 3,
-        "backfilled": False,
-    }
 
 
 def test_ctrl_c_ends_it_quietly(laptop: dict[str, str], worker: Worker, tmp_path: Path) -> None:
