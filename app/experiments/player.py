@@ -6,6 +6,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -52,6 +53,11 @@ class Player:
         return cls(name, process, tell, on_end)
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """None while it runs."""
         return self._process.returncode
@@ -67,8 +73,7 @@ class Player:
 
         Raises RoleFailed when it takes too long or ends with an error.
         """
-        if self.exit_code is None:
-            self._process.send_signal(signal.SIGTERM)
+        self._send(signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 code, complaint = await self.ended()
@@ -81,8 +86,14 @@ class Player:
     def kill(self) -> None:
         """End it as a power cut does."""
         self.killed = True
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
+        # Process.send_signal() looks first whether the process has ended, and so may take the exit code away
+        # from asyncio's own waiting thread, which then reports 255 (https://github.com/python/cpython/issues/87744).
         if self.exit_code is None:
-            self._process.kill()
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def _read(self) -> str:
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
