@@ -19,7 +19,6 @@ from app.queues import DEFAULT_QUEUE
 from tasks.arithmetic import add
 from tests.services.rabbitmq import RabbitMQ, VirtualHost
 from tests.services.setup import ProjectSetup
-from tests.services.valkey import Valkey
 from tests.waiting import wait_until
 
 SIZE = confirms.WINDOW + 300
@@ -31,17 +30,6 @@ def node(tmp_path: Path) -> Iterator[RabbitMQ]:
     """A node of the test's own, to be broken."""
     with RabbitMQ(tmp_path / "node") as node:
         yield node
-
-
-def installed(url: str, valkey: Valkey, folder: Path) -> Any:
-    settings = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": valkey.url, "DATA_DIR": str(folder / "data")}
-    return ProjectSetup.installed_app(os.environ | settings)
-
-
-@pytest.fixture
-def app(vhost: VirtualHost, valkey: Valkey, tmp_path: Path) -> Iterator[Celery]:
-    with installed(vhost.url, valkey, tmp_path) as app:
-        yield app
 
 
 def at_message(monkeypatch: pytest.MonkeyPatch, number: int, happen: Callable[[], object]) -> None:
@@ -91,7 +79,7 @@ def test_a_single_task_is_confirmed_when_delay_returns(vhost: VirtualHost, monke
 
 @pytest.mark.timeout(120)
 def test_what_a_killed_broker_left_unconfirmed_is_sent_again(
-    node: RabbitMQ, valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    node: RabbitMQ, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The broker is killed in the middle of a group and comes back: every task is there, few of them twice."""
     returning: list[threading.Thread] = []
@@ -101,12 +89,14 @@ def test_what_a_killed_broker_left_unconfirmed_is_sent_again(
         returning.append(threading.Thread(target=node.start))
         returning[0].start()
 
-    with node.vhost() as vhost, installed(vhost.url, valkey, tmp_path):
+    with (
+        node.vhost() as vhost,
+        ProjectSetup.installed_app(os.environ | settings | {"CELERY_BROKER_URL": vhost.url}),
+    ):
         add.delay(0, 0)
         wait_until(lambda: vhost.is_kept(DEFAULT_QUEUE), LIMIT, "the queue outlives a kill")
-        at_message(
-            monkeypatch, SIZE // 4, partial(node.send_signal, signal.SIGSTOP)
-        )  # so that it does not have those that are sent from now on
+        # So that it does not have those that are sent from then on.
+        at_message(monkeypatch, SIZE // 4, partial(node.send_signal, signal.SIGSTOP))
         at_message(monkeypatch, SIZE // 2, kill)
         sent = group(add.s(i, i) for i in range(SIZE)).apply_async()
         returning[0].join()

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,6 @@ from app.queues import DEAD_LETTERS, DEFAULT_QUEUE, DELIVERY_LIMIT, UNNEEDED
 from tasks.arithmetic import add, xsum
 from tests.services.celery import Worker
 from tests.services.rabbitmq import VirtualHost
-from tests.services.setup import ProjectSetup
-from tests.services.valkey import Valkey
 from tests.waiting import wait_until
 
 PROJECT = Path(__file__).parents[2]
@@ -39,18 +36,6 @@ with open_box(app, patience=0) as box:
     print(len(box.letters()), flush=True)
     time.sleep(60)
 """
-
-
-@pytest.fixture
-def settings(vhost: VirtualHost, valkey: Valkey, tmp_path: Path) -> dict[str, str]:
-    return {"CELERY_BROKER_URL": vhost.url, "CELERY_RESULT_BACKEND": valkey.url, "DATA_DIR": str(tmp_path / "data")}
-
-
-@pytest.fixture
-def app(settings: dict[str, str]) -> Iterator[Celery]:
-    with ProjectSetup.installed_app(os.environ | settings) as app:
-        yield app
-        app.backend.client.flushdb()
 
 
 def program(settings: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -1,7 +1,7 @@
 """Chords whose processes die, or whose result store goes away, at the worst moments: every one of them ends."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +30,10 @@ class DyingWorker(Worker):
     application = "tests.services.dying_app"
 
 
-@pytest.fixture
-def settings(vhost: VirtualHost, valkey: Valkey, tmp_path: Path) -> dict[str, str]:
-    return {"CELERY_BROKER_URL": vhost.url, "CELERY_RESULT_BACKEND": valkey.url, "DATA_DIR": str(tmp_path / "data")}
-
-
-@pytest.fixture
-def app(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    """The project's application; its watchdog looks at chords at once."""
+@pytest.fixture(autouse=True)
+def hasty_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks at chords at once."""
     monkeypatch.setattr(watchdog, "LEAST_AGE", 0.0)
-    with ProjectSetup.installed_app(os.environ | settings) as app:
-        yield app
-        app.backend.client.flushdb()  # a chord that did not end is no business of the next test
 
 
 def simple_chord() -> Signature[Any]:

@@ -1,7 +1,5 @@
 """Tasks over RabbitMQ: none is dropped without a word, and one that kills its worker comes to an end."""
 
-import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,22 +13,9 @@ from app.queues import DEAD_LETTERS, DEFAULT_QUEUE, DELIVERY_LIMIT, SORTING, UNN
 from tasks.arithmetic import add
 from tests.services.celery import Worker
 from tests.services.rabbitmq import VirtualHost
-from tests.services.setup import ProjectSetup
-from tests.services.valkey import Valkey
 from tests.waiting import wait_until
 
 LIMIT = 40
-
-
-@pytest.fixture
-def settings(vhost: VirtualHost, valkey: Valkey, tmp_path: Path) -> dict[str, str]:
-    return {"CELERY_BROKER_URL": vhost.url, "CELERY_RESULT_BACKEND": valkey.url, "DATA_DIR": str(tmp_path / "data")}
-
-
-@pytest.fixture
-def app(settings: dict[str, str]) -> Iterator[Celery]:
-    with ProjectSetup.installed_app(os.environ | settings) as app:
-        yield app
 
 
 def delete(vhost: VirtualHost, kind: str, name: str) -> None:
