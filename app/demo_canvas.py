@@ -1,10 +1,9 @@
 """`python -m app.demo_canvas`: start workflows and draw them in the terminal until they end."""
 
-from app.program import run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+from app.program import refuse, run_program  # first, so that Ctrl-C is quiet while the rest is loaded
 
 # isort: split
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -76,8 +75,7 @@ def _run_all(chosen: dict[str, Workflow], *, as_json: bool, limit: float) -> int
     except BrokenPipeError:
         raise
     except BROKEN as error:
-        print(error or repr(error), file=sys.stderr)
-        return 1
+        return refuse(str(error) or repr(error))
     if as_json:
         print_document(document(runs))
     else:

@@ -1,13 +1,12 @@
 """`python -m app.demo_messaging`: play every experiment with RabbitMQ and draw what each message does."""
 
-from app.program import run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+from app.program import refuse, run_program  # first, so that Ctrl-C is quiet while the rest is loaded
 
 # isort: split
 import argparse
 import asyncio
 import logging
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -42,12 +41,12 @@ def main() -> int:
     try:
         url = get_settings().rabbitmq_url
         if url is None:
-            return _refuse(WITHOUT_RABBITMQ, 1)
+            return refuse(WITHOUT_RABBITMQ, 1)
         return _run_all([Run(name, EXPERIMENTS[name]) for name in dict.fromkeys(names)], url, options)
     except (SettingsError, ConfigurationError) as error:
-        return _refuse(str(error), 2)
+        return refuse(str(error), 2)
     except MessagingError as error:
-        return _refuse(str(error), 1)
+        return refuse(str(error), 1)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
 
@@ -105,11 +104,6 @@ def _entry(run: Run) -> dict[str, Any]:
         "commands": run.commands,
         "steps": [told.as_json() for told in run.trace.told],
     }
-
-
-def _refuse(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import NoReturn
 
 FAILED = 1
+MISUSED = 2
 INTERRUPTED = 130
 CLOSED_PIPE = 141
 
@@ -41,6 +42,12 @@ def run_program(main: Callable[[], int]) -> NoReturn:
         )
         code = FAILED
     sys.exit(code)
+
+
+def refuse(sentence: str, code: int = FAILED) -> int:
+    """Say on standard error why the program ends; returns `code`, to end it with."""
+    print(sentence, file=sys.stderr)
+    return code
 
 
 def _prepare_output() -> None:

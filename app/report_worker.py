@@ -1,6 +1,6 @@
 """`python -m app.report_worker`: makes the reports that are asked for over RabbitMQ, in the queue weather.reports."""
 
-from app.program import INTERRUPTED, run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+from app.program import refuse, run_program  # first, so that Ctrl-C is quiet while the rest is loaded
 
 # isort: split
 import argparse
@@ -8,20 +8,21 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from app.messaging.errors import BrokerUnreachable, ConfigurationError, MessagingError
+from app.messaging.errors import BrokerUnreachable
 from app.messaging.names import REPORTS
+from app.messaging.program import run_with_rabbitmq
 from app.messaging.roles.serving import Ending
 from app.messaging.rpc import RpcServer, RpcServerConfig
 from app.reporting.errors import NoRows
 from app.reporting.order import NO_ROWS, Order
 from app.reporting.period import Period
 from app.reporting.processes import Processes
-from app.settings import SettingsError, get_settings
+from app.settings import Settings
 from beat_schedule import COLLECT_MINUTES
 
 MOST_PROCESSES: Final = 4
@@ -91,26 +92,13 @@ class ReportServer(RpcServer):
 def main() -> int:
     """Make reports until SIGTERM or Ctrl-C. Returns 0 then, 1 when it could not; exits with 2 for wrong use."""
     options = _parser().parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for noisy in ("aio_pika", "aiormq"):  # they log each attempt to reconnect, with tracebacks; we say it once
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
-    try:
-        settings = get_settings()
-        if settings.rabbitmq_url is None:
-            return _idle() if options.idle_without_rabbitmq else _refuse(WITHOUT_RABBITMQ, 1)
-        asyncio.run(_serve(settings.rabbitmq_url, settings.weather_file, options.processes))
-    except (SettingsError, ConfigurationError) as error:
-        return _refuse(str(error), 2)
-    except MessagingError as error:
-        return _refuse(str(error), 1)
-    except asyncio.CancelledError:
-        return INTERRUPTED
-    return 0
+    without = _idle if options.idle_without_rabbitmq else partial(refuse, WITHOUT_RABBITMQ)
+    return run_with_rabbitmq(partial(_serve, options.processes), without, logging.INFO)
 
 
-async def _serve(url: str, weather_file: Path, processes: int) -> None:
+async def _serve(processes: int, url: str, settings: Settings) -> None:
     config = RpcServerConfig(url, REPORTS.name, capacity=processes, stop_timeout=STOP_SECONDS)
-    server = ReportServer(config, weather_file)
+    server = ReportServer(config, settings.weather_file)
     await Ending().serve(server, lambda: logger.info("Ready to make reports, up to %d at once.", processes))
 
 
@@ -140,11 +128,6 @@ def _idle() -> int:
             signal.pause()
     except KeyboardInterrupt:
         return 0
-
-
-def _refuse(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """`python -m app.dead_letters`: the messages that RabbitMQ has given up on, for the operator."""
 
-from app.program import run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+from app.program import refuse, run_program  # first, so that Ctrl-C is quiet while the rest is loaded
 
 # isort: split
 import argparse
@@ -40,8 +40,7 @@ def main() -> int:
     except NoDeadLetters as none:
         return _say_none(options, str(none))
     except BROKEN as error:
-        print(error, file=sys.stderr)
-        return 1
+        return refuse(str(error))
 
 
 def _say_none(options: argparse.Namespace, sentence: str) -> int:
@@ -91,8 +90,7 @@ def _show(box: Box, options: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     chosen = [letter for letter in box.letters() if letter.id == options.id]
     if not chosen:
-        print(_unknown(options.id), file=sys.stderr)
-        return 1
+        return refuse(_unknown(options.id))
     for letter in chosen:
         found = letter.as_dict(now) | {"body": letter.message.body, "headers": letter.message.headers}
         if options.json:

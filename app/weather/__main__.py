@@ -1,6 +1,6 @@
 """`python -m app.weather`: the weather now, one run, and what the weather file holds."""
 
-from app.program import run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+from app.program import refuse, run_program  # first, so that Ctrl-C is quiet while the rest is loaded
 
 # isort: split
 import argparse
@@ -23,7 +23,6 @@ from app.weather.export import FORMATS, export_csv, export_file
 from app.weather.observation import Place
 from app.weather.reading import Malformed, Progress
 
-FAILED: Final = 1
 PIPE_WIDTH: Final = 160
 MOST_DAYS: Final = 100_000
 
@@ -35,7 +34,7 @@ def main() -> int:
     try:
         code: int = options.command(options, get_settings())
     except (WeatherError, SettingsError) as error:
-        return _fail(str(error))
+        return refuse(str(error))
     return code
 
 
@@ -143,7 +142,7 @@ def _report(options: argparse.Namespace, settings: Settings) -> int:
     else:
         _console().print(report_view(report, 24 * len(slot_minutes(COLLECT_MINUTES))))
     if report.malformed.count and not report.places:
-        return _fail(f"{settings.weather_file} has lines, but none of them is a row.")
+        return refuse(f"{settings.weather_file} has lines, but none of them is a row.")
     return 0
 
 
@@ -167,7 +166,7 @@ def _plot(options: argparse.Namespace, settings: Settings) -> int:
     print(f"Drew {', '.join(drawn)} into {target}.")
     missing = [name for name in options.place if name not in drawn]
     code = _tell_malformed(malformed)
-    return _fail(f"There are no rows of {', '.join(missing)} in this time.") if missing else code
+    return refuse(f"There are no rows of {', '.join(missing)} in this time.") if missing else code
 
 
 def _export(options: argparse.Namespace, settings: Settings) -> int:
@@ -187,7 +186,7 @@ def _tell_malformed(malformed: Malformed) -> int:
     if not malformed.count:
         return 0
     number, reason = malformed.examples[0]
-    return _fail(f"{malformed.count:,} lines are no rows and were left out; the first is line {number:,}, {reason}.")
+    return refuse(f"{malformed.count:,} lines are no rows and were left out; the first is line {number:,}, {reason}.")
 
 
 def _console() -> Console:
@@ -199,12 +198,7 @@ def _tell(sentences: Sequence[str], without: Sequence[str]) -> int:
     """Say what went wrong on the way; it is a failure when a place is left without its weather."""
     for sentence in sentences:
         print(sentence, file=sys.stderr)
-    return _fail(f"No service gave the weather of {', '.join(without)}.") if without else 0
-
-
-def _fail(sentence: str) -> int:
-    print(sentence, file=sys.stderr)
-    return FAILED
+    return refuse(f"No service gave the weather of {', '.join(without)}.") if without else 0
 
 
 def _print_json(document: object) -> None:

@@ -1,12 +1,11 @@
 """`python -m app.web`: serve the web front until Ctrl-C."""
 
-from app.program import run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+from app.program import MISUSED, refuse, run_program  # first, so that Ctrl-C is quiet while the rest is loaded
 
 # isort: split
 import argparse
 import errno
 import socket
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
@@ -19,7 +18,6 @@ from app.settings import Settings, get_settings, host_of, port_of
 from app.web.application import create_application
 from app.web.protocol import Protocol
 
-WRONG_USE = 2
 GRACE_SECONDS = 3
 MOST_CONNECTIONS = 1000
 """With so many, streams of the page among them, a further one is refused with 503."""
@@ -42,18 +40,16 @@ def main() -> int:
     options = _options(settings)
     settings = replace(settings, web_host=options.host, web_port=options.port)
     if settings.web_token is None and not _is_loopback(settings.web_host):
-        print(
+        return refuse(
             f"The web front would listen on {settings.web_host} without a token: set WEB_TOKEN, "
             "as to what `openssl rand -hex 16` prints, or leave WEB_HOST at 127.0.0.1.",
-            file=sys.stderr,
+            MISUSED,
         )
-        return WRONG_USE
     try:
         listener = _listen(settings.web_host, settings.web_port)
     except (OSError, UnicodeError) as error:  # a name that has an empty or a long part is no text to its codec
         where, reason = f"{settings.web_host}, port {settings.web_port}", getattr(error, "strerror", None) or error
-        print(f"The web front cannot listen on {where} ({reason}): {_advice(error)}.", file=sys.stderr)
-        return 1
+        return refuse(f"The web front cannot listen on {where} ({reason}): {_advice(error)}.")
     _serve(settings, listener)
     return 0
 
