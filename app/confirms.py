@@ -127,6 +127,7 @@ class _ProducerAhead(Producer):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._sent: deque[_Message] = deque()
+        self._declared: tuple[Any, set[tuple[type, str]]] = (None, set())
 
     def publish(self, body: Any, **options: Any) -> None:  # type: ignore[override]  # as Celery calls it
         """Publish, without waiting for the confirmation."""
@@ -135,6 +136,22 @@ class _ProducerAhead(Producer):
         self._sent.append(_Message(channel, channel.published, body, options))
         while self._sent and self._sent[0].is_confirmed:
             self._sent.popleft()
+
+    def maybe_declare(self, entity: Any, retry: bool = False, **retry_policy: Any) -> bool:
+        """Declare a queue or an exchange, once on each channel; returns whether it was now.
+
+        kombu keeps that too, but finds it by a copy of the entity: a sixth of the cost of a message.
+        """
+        channel, declared = self._declared
+        if channel is not self.channel:
+            declared = set()
+            self._declared = self.channel, declared
+        name = (type(entity), entity.name)
+        if name in declared:
+            return False
+        was_declared = bool(super().maybe_declare(entity, retry, **retry_policy))
+        declared.add(name)
+        return was_declared
 
     def confirm(self) -> None:
         """Wait until everything is confirmed; what the broker refused or did not get is sent again, one by one."""
