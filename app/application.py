@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from celery import Celery, uuid
@@ -41,6 +41,16 @@ class Application(Celery):
         """The result backend of this thread, or of the one for which it sends."""
         sending = current_sending()
         return sending.backend if sending else super().backend
+
+    @cached_property
+    def AsyncResult(self) -> Any:  # noqa: N802 - Celery's name for it
+        """The class of the results of tasks."""
+        return self.subclass_with_self("app.results.waiting:AsyncResult")  # type: ignore[arg-type]  # it takes a name
+
+    @cached_property
+    def GroupResult(self) -> Any:  # noqa: N802 - as above
+        """The class of the results of groups."""
+        return self.subclass_with_self("app.results.waiting:GroupResult")  # type: ignore[arg-type]  # as above
 
     @property
     def thread_oid(self) -> str:

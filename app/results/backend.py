@@ -7,18 +7,18 @@ a result is compared and stored by one script, and the result of a chord's part 
 # mypy: disable-error-code="attr-defined, misc, has-type"
 # The stubs of celery leave out nearly everything that this backend consists of.
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from celery.states import FAILURE, SUCCESS
+from celery.states import FAILURE, READY_STATES, SUCCESS
 from kombu.utils.encoding import bytes_to_str
 
 from app.embedded.connections import RedisBackend
 from app.results import chords
 from app.results.claims import CLAIM_SECONDS, Claims
-from app.results.listening import Listener
+from app.results.listening import AT_ONCE, Listener
 from app.results.patience import UntilBack
 from app.results.scripts import STORE_AND_COUNT, STORE_RESULT
 
@@ -129,6 +129,14 @@ class ResultBackend(RedisBackend):
         """Prepare a chord whose parts are about to be sent, and remember it until it has ended."""
         super().apply_chord(header_result_args, body, **options)
         chords.remember(self, *header_result_args, body)
+
+    def ready_results(self, task_ids: Collection[str]) -> Iterator[dict[str, Any]]:
+        """What is stored of those of the tasks that have ended."""
+        ids = list(task_ids)
+        for some in (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE)):
+            for stored in self.client.mget([self.get_key_for_task(task_id) for task_id in some]):
+                if stored is not None and (meta := self.decode_result(stored))["status"] in READY_STATES:
+                    yield meta
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Nothing: who waits for the result listens for it then. To send does not need the store to be there."""

@@ -1,36 +1,75 @@
 """Listening for results in Redis."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from celery.backends.redis import ResultConsumer  # type: ignore[attr-defined]  # the stubs omit it
 
-from app.sending import current_sending
+AT_ONCE = 1000
+"""How many results one command is about."""
 
 
 class Listener(ResultConsumer):  # type: ignore[misc]  # as above
-    """Celery's listener, which who sends with a limit does not wait for.
+    """Celery's listener, which listens for what somebody waits for, from then on.
 
-    A group listens for its parts as soon as it knows their ids, before it is sent; here it does when it is waited for.
+    Celery's own listens for each part of a group and of a chord as it is sent: a command and an answer for each, though
+    hardly anybody waits for them, and a sender that must wait for the result store.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._later: set[str] = set()
+        self._waited_for: set[str] = set()
+        self._sent: set[str] = set()
 
     def consume_from(self, task_id: str) -> None:
-        """Listen for the result of a task."""
-        if current_sending() is None:
-            super().consume_from(task_id)
-        else:
-            self._later.add(task_id)
-
-    def on_wait_for_pending(self, result: Any, **options: Any) -> None:
-        """Listen for what somebody waits for now, then look what is there already."""
-        while self._later:
-            super().consume_from(self._later.pop())
-        super().on_wait_for_pending(result, **options)
+        """Listen for the result of a task when somebody waits, for that of a part of a group when it is its group."""
+        strongly, _weakly = self._pending_results
+        (self._waited_for if task_id in strongly else self._sent).add(task_id)
 
     def cancel_for(self, task_id: str) -> None:
         """Listen no more for the result of a task."""
-        self._later.discard(task_id)
-        super().cancel_for(task_id)
+        self._waited_for.discard(task_id)
+        self._sent.discard(task_id)
+        if self.subscribed_to and self._get_key_for_task(task_id) in self.subscribed_to:
+            super().cancel_for(task_id)
+
+    def on_wait_for_pending(self, result: Any, **options: Any) -> None:
+        """Listen, then look what is there already."""
+        tasks = self._sent.intersection(_tasks_of(result))
+        self._sent -= tasks
+        self._waited_for |= tasks
+        self._listen(read_by_caller={each.id for each in getattr(result, "results", (result,))})
+        super().on_wait_for_pending(result, **options)
+
+    def drain_events(self, timeout: float | None = None) -> None:
+        """Take in what has come, or wait for it up to `timeout` seconds."""
+        self._listen(read_by_caller=set())
+        super().drain_events(timeout)
+
+    def _listen(self, read_by_caller: set[str]) -> None:
+        """Begin to listen, then take in what was stored before."""
+        while self._waited_for:
+            with self._locked():
+                some = [self._waited_for.pop() for _ in range(min(AT_ONCE, len(self._waited_for)))]
+                self._subscribe({self._get_key_for_task(task_id) for task_id in some})
+            for meta in self.backend.ready_results(set(some) - read_by_caller):
+                self.on_state_change(meta, None)
+
+    def _subscribe(self, keys: set[Any]) -> None:
+        if self._pubsub is None:  # type: ignore[has-type]  # as above
+            self._pubsub = self.backend.client.pubsub(ignore_subscribe_messages=True)
+        self._pending_unsubscribe -= keys
+        keys -= self.subscribed_to
+        self.subscribed_to |= keys
+        if keys:
+            with self.reconnect_on_error():
+                self._pubsub.subscribe(*keys)
+
+
+def _tasks_of(result: Any) -> Iterator[str]:
+    parts = getattr(result, "results", None)
+    if parts is None:
+        yield result.id
+    else:
+        for part in parts:
+            yield from _tasks_of(part)

@@ -1,0 +1,93 @@
+"""Who waits for results listens for those and no others, and reads many of them at once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery, chain, chord, group
+from celery.exceptions import ChordError
+
+from app.results.waiting import GroupResult
+from tasks.arithmetic import add, xsum
+from tasks.failing import broken_task
+from tests.services.celery import Worker
+
+LIMIT = 30
+PARTS = 60
+
+
+@pytest.fixture
+def worker(app: Celery, settings: dict[str, str], tmp_path: Path) -> Iterator[Worker]:
+    """A worker for the application of the test."""
+    with Worker(tmp_path / "worker", settings, pool="threads", concurrency=4) as worker:
+        yield worker
+
+
+@pytest.fixture
+def never_one_by_one(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery's own reading of many results, which sleeps when one is missing, is not to be used."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise AssertionError("results are read by Celery's own get_many")
+
+    monkeypatch.setattr(app.backend, "get_many", fail)
+
+
+def test_a_group_that_nobody_waits_for_is_not_listened_for(app: Celery) -> None:
+    """To send it takes no command to the result store for each part."""
+    result = group(add.s(i, i) for i in range(PARTS)).apply_async()
+    assert app.backend.result_consumer.subscribed_to == set()
+    assert len(result) == PARTS
+
+
+@pytest.mark.usefixtures("worker", "never_one_by_one")
+def test_a_group_gives_its_results_in_order() -> None:
+    """Those that were there before anybody waited, and those that come later."""
+    sent = group(add.s(i, i) for i in range(PARTS)).apply_async()
+    assert sent.results[0].get(timeout=LIMIT) == 0
+    assert sent.get(timeout=LIMIT) == [i + i for i in range(PARTS)]
+
+
+@pytest.mark.usefixtures("worker", "never_one_by_one")
+def test_groups_in_a_group_give_theirs_too() -> None:
+    """Only their tasks have results that one can listen for."""
+    assert group(add.s(1, 1), group(add.s(2, 2), add.s(3, 3))).apply_async().get(timeout=LIMIT) == [2, 4, 6]
+
+
+@pytest.mark.usefixtures("worker", "never_one_by_one")
+def test_who_waits_for_a_chord_does_not_listen_for_its_header(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery alone would look at every part of the header again whenever one of them has ended."""
+    looks, most = [], [0]
+    throw, drain = GroupResult.maybe_throw, app.backend.result_consumer.drain_events
+    monkeypatch.setattr(GroupResult, "maybe_throw", lambda *a, **o: (looks.append(1), throw(*a, **o)))
+
+    def watching(*arguments: Any, **options: Any) -> Any:
+        drain(*arguments, **options)
+        most[0] = max(most[0], len(app.backend.result_consumer.subscribed_to))
+
+    monkeypatch.setattr(app.backend.result_consumer, "drain_events", watching)
+    result = chord([add.s(i, i) for i in range(PARTS)], xsum.s()).apply_async()
+    assert result.get(timeout=LIMIT) == PARTS * (PARTS - 1)
+    assert most[0] <= 1
+    assert 1 <= len(looks) < PARTS
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_error_of_an_earlier_task_reaches_who_waits_for_a_later_one() -> None:
+    """The later one never runs: in a chain, and as the body of a chord."""
+    with pytest.raises(RuntimeError, match="failed"):
+        chain(broken_task.s(), add.si(1, 1)).apply_async().get(timeout=LIMIT)
+    with pytest.raises((RuntimeError, ChordError), match="failed"):
+        chord([add.s(1, 1), broken_task.s()], xsum.s()).apply_async().get(timeout=LIMIT)
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_callback_on_a_result_is_called_while_somebody_waits_for_another() -> None:
+    """As Celery has it: `then` is answered by whoever takes in results."""
+    called: list[Any] = []
+    first = add.delay(1, 1)
+    first.then(lambda result: called.append(result.result))
+    chain(add.s(1, 2), add.s(3), add.s(4)).apply_async().get(timeout=LIMIT)
+    add.delay(2, 2).get(timeout=LIMIT)
+    assert called == [2]
