@@ -1,7 +1,7 @@
-"""Two applications with one task that does nothing: Celery as it comes, and ours.
+"""Two applications with the same small tasks: Celery as it comes, and ours.
 
-`celery -A bench.noop:stock worker`; both take their broker and their results from the variables of the project, which
-Celery reads too.
+`celery -A bench._applications:stock worker`; both take their broker and their results from the variables of the
+project, which Celery reads too.
 """
 
 import os
@@ -22,5 +22,16 @@ def nothing() -> None:
     """Do nothing."""
 
 
+def add(x: int, y: int) -> int:
+    """Their sum."""
+    return x + y
+
+
+def total(numbers: list[int] | list[list[int]]) -> int:
+    """The sum of all of them, also of those in chunks."""
+    return sum(sum(each) if isinstance(each, list) else each for each in numbers)
+
+
 for application in (stock, ours):
-    application.task(name="nothing", shared=False)(nothing)
+    for function in (nothing, add, total):
+        application.task(name=function.__name__, shared=False)(function)

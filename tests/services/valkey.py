@@ -14,13 +14,16 @@ class Valkey(LocalProcess):
 
     start_timeout = 10.0
 
-    def __init__(self, directory: Path, *, append_only: bool = False) -> None:
-        """Prepare the server; with `append_only`, what it has acknowledged is still there after a kill."""
+    def __init__(self, directory: Path, *, append_only: bool = False, fsync: str = "always") -> None:
+        """Prepare the server; with `append_only`, what it has acknowledged is still there after a kill.
+
+        `fsync` is how often it waits for the disk then; by its own default that is "everysec".
+        """
         (self.port,) = free_ports(1)
         self.url = f"redis://127.0.0.1:{self.port}/0"
         command = [get_binary_path(), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", directory, "--save", ""]
         if append_only:
-            command += ["--appendonly", "yes", "--appendfsync", "always"]
+            command += ["--appendonly", "yes", "--appendfsync", fsync]
         super().__init__(command, directory, name="valkey")
 
     def is_ready(self) -> bool:
