@@ -54,9 +54,9 @@ class Soak:
     faults: Counter[str] = field(default_factory=Counter)
 
     def send(self) -> None:
-        """Send tasks at a steady rate, and now and then a chord, until the end."""
-        number = 0
-        while not self.ended.wait(1 / self.rate):
+        """Send tasks at a steady rate, catching up after a fault, and now and then a chord, until the end."""
+        number, started = 0, time.monotonic()
+        while not self.ended.wait(max(0.0, started + number / self.rate - time.monotonic())):
             number += 1
             key = f"task-{number}"
             try:
@@ -133,7 +133,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1, help="repeats the faults and their pauses")
-    parser.add_argument("--rate", type=float, default=100.0, help="tasks per second")
+    parser.add_argument("--rate", type=float, default=115.0, help="tasks per second")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the memory of the workers as a PNG")
     options = parser.parse_args()
     if server_script() is None:
