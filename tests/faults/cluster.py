@@ -13,6 +13,8 @@ COOKIE = "faults"
 class Node(RabbitMQ):
     """A node that joins another when it is started first; they share a port mapper, which outlives them."""
 
+    start_timeout = 180.0  # three machines in one
+
     def __init__(self, directory: Path, first: "Node | None") -> None:
         super().__init__(directory)
         self._first = first
