@@ -134,7 +134,8 @@ class ResultBackend(RedisBackend):
         """What is stored of those of the tasks that have ended."""
         ids = list(task_ids)
         for some in (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE)):
-            for stored in self.client.mget([self.get_key_for_task(task_id) for task_id in some]):
+            keys = [self.get_key_for_task(task_id) for task_id in some]
+            for stored in self._ensure_retryable(self.mget, keys):  # as Celery reads a single one
                 if stored is not None and (meta := self.decode_result(stored))["status"] in READY_STATES:
                     yield meta
 

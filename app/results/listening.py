@@ -1,6 +1,7 @@
 """Listening for results in Redis."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from celery.backends.redis import ResultConsumer  # type: ignore[attr-defined]  # the stubs omit it
@@ -33,11 +34,15 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         if self.subscribed_to and self._get_key_for_task(task_id) in self.subscribed_to:
             super().cancel_for(task_id)
 
+    def expect(self, result: Any) -> None:
+        """Listen for the result of a task, or of each task of a group, when somebody waits for anything."""
+        tasks = self._sent.intersection(tasks_of(result))
+        self._waited_for |= tasks
+        self._sent -= tasks
+
     def on_wait_for_pending(self, result: Any, **options: Any) -> None:
         """Listen, then look what is there already."""
-        tasks = self._sent.intersection(_tasks_of(result))
-        self._sent -= tasks
-        self._waited_for |= tasks
+        self.expect(result)
         self._listen(read_by_caller={each.id for each in getattr(result, "results", (result,))})
         super().on_wait_for_pending(result, **options)
 
@@ -48,28 +53,35 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
 
     def _listen(self, read_by_caller: set[str]) -> None:
         """Begin to listen, then take in what was stored before."""
-        while self._waited_for:
+        # What an error comes between is still waited for, and tried again the next time. Copies, because the garbage
+        # collector may call cancel_for() anywhere.
+        while some := set(islice(self._waited_for.copy(), AT_ONCE)):
             with self._locked():
-                some = [self._waited_for.pop() for _ in range(min(AT_ONCE, len(self._waited_for)))]
                 self._subscribe({self._get_key_for_task(task_id) for task_id in some})
-            for meta in self.backend.ready_results(set(some) - read_by_caller):
+            for cancelled in some - self._waited_for:
+                self.cancel_for(cancelled)
+            for meta in self.backend.ready_results(some - read_by_caller):
                 self.on_state_change(meta, None)
+            self._waited_for -= some
 
     def _subscribe(self, keys: set[Any]) -> None:
         if self._pubsub is None:  # type: ignore[has-type]  # as above
             self._pubsub = self.backend.client.pubsub(ignore_subscribe_messages=True)
+            keys = keys | self.subscribed_to  # of one that could not connect again
+        else:
+            keys = keys - self.subscribed_to
         self._pending_unsubscribe -= keys
-        keys -= self.subscribed_to
         self.subscribed_to |= keys
         if keys:
             with self.reconnect_on_error():
                 self._pubsub.subscribe(*keys)
 
 
-def _tasks_of(result: Any) -> Iterator[str]:
+def tasks_of(result: Any) -> Iterator[str]:
+    """The id of a task's result, or those of all tasks of a group's, also of groups in it."""
     parts = getattr(result, "results", None)
     if parts is None:
         yield result.id
     else:
         for part in parts:
-            yield from _tasks_of(part)
+            yield from tasks_of(part)

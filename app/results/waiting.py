@@ -3,8 +3,8 @@
 # mypy: disable-error-code="attr-defined, has-type, misc, no-any-return, type-arg, union-attr"
 # The stubs of celery leave out what its results are made of.
 
-import time
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
 from celery import result
@@ -19,24 +19,38 @@ class AsyncResult(result.AsyncResult):
 
     _look_again_at = 0.0
 
+    def get(self, *arguments: Any, **options: Any) -> Any:
+        """Wait for the task, and return its result; as Celery has it."""
+        self._look_again_at = 0.0
+        return super().get(*arguments, **options)
+
     def then(self, callback: Any, on_error: Any = None, weak: bool = False) -> Any:
-        """Call `callback` when the task has ended and somebody waits for something.
+        """Call `callback` when the task has ended and somebody waits for anything.
 
         A group that counts its parts so needs none of them to be listened for, nor held, before it is waited for.
         """
-        return super().then(callback, on_error, weak=weak or isinstance(callback, barrier))
+        if isinstance(callback, barrier):
+            return super().then(callback, on_error, weak=True)
+        _expect(self)
+        return super().then(callback, on_error, weak)
 
     def _maybe_reraise_parent_error(self) -> None:
         """Celery calls this for every message that comes in, and after a chord each look is one at its whole header."""
-        if (started := time.monotonic()) < self._look_again_at:
+        if (started := monotonic()) < self._look_again_at:
             return
         super()._maybe_reraise_parent_error()
-        now = time.monotonic()
+        now = monotonic()
         self._look_again_at = now + (now - started) / LOOKING_SHARE
 
 
 class GroupResult(result.GroupResult):
     """Celery's result of a group."""
+
+    def then(self, callback: Any, on_error: Any = None, weak: bool = False) -> Any:
+        """Call `callback` when all tasks have ended and somebody waits for anything."""
+        if not isinstance(callback, barrier):
+            _expect(self)
+        return super().then(callback, on_error, weak)
 
     def maybe_throw(self, callback: Any = None, propagate: bool = True) -> None:
         """Raise the error of a part that has failed; `callback` is given the value of each part that has ended."""
@@ -57,3 +71,9 @@ class GroupResult(result.GroupResult):
         if not hasattr(self.backend, "ready_results"):
             return super()._iter_meta(**options)
         return self.backend.ready_results({part.id for part in self.results})
+
+
+def _expect(waited_for: Any) -> None:
+    listener = getattr(waited_for.backend, "result_consumer", None)
+    if hasattr(listener, "expect"):
+        listener.expect(waited_for)

@@ -8,10 +8,12 @@ import pytest
 from celery import Celery, chain, chord, group
 from celery.exceptions import ChordError
 
+from app.results import waiting
 from app.results.waiting import GroupResult
 from tasks.arithmetic import add, xsum
 from tasks.failing import broken_task
 from tests.services.celery import Worker
+from tests.waiting import wait_until
 
 LIMIT = 30
 PARTS = 60
@@ -52,7 +54,23 @@ def test_a_group_gives_its_results_in_order() -> None:
 @pytest.mark.usefixtures("worker", "never_one_by_one")
 def test_groups_in_a_group_give_theirs_too() -> None:
     """Only their tasks have results that one can listen for."""
-    assert group(add.s(1, 1), group(add.s(2, 2), add.s(3, 3))).apply_async().get(timeout=LIMIT) == [2, 4, 6]
+    sent = group(chain(add.s(1, 1), group(add.s(2), add.s(3))), add.s(3, 3)).apply_async()
+    assert isinstance(sent.results[0], GroupResult)
+    assert sent.get(timeout=LIMIT) == [[4, 5], 6]
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_store_that_fails_while_it_is_read_makes_nobody_wait_for_ever(
+    app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits again gets what was stored before the first attempt."""
+    sent = group(chain(add.s(1, 1), group(add.s(2), add.s(3))), add.s(3, 3)).apply_async()
+    wait_until(lambda: len(app.backend.client.keys("celery-task-meta-*")) == 4, LIMIT, "all results are stored")
+    with monkeypatch.context() as patched:
+        patched.setattr(app.backend, "ready_results", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            sent.get(timeout=LIMIT)
+    assert sent.get(timeout=LIMIT) == [[4, 5], 6]
 
 
 @pytest.mark.usefixtures("worker", "never_one_by_one")
@@ -86,8 +104,30 @@ def test_the_error_of_an_earlier_task_reaches_who_waits_for_a_later_one() -> Non
 def test_a_callback_on_a_result_is_called_while_somebody_waits_for_another() -> None:
     """As Celery has it: `then` is answered by whoever takes in results."""
     called: list[Any] = []
-    first = add.delay(1, 1)
-    first.then(lambda result: called.append(result.result))
-    chain(add.s(1, 2), add.s(3), add.s(4)).apply_async().get(timeout=LIMIT)
-    add.delay(2, 2).get(timeout=LIMIT)
-    assert called == [2]
+    alone, sent = add.delay(1, 1), group(add.s(2, 2), add.s(3, 3)).apply_async()
+    wait_until(lambda: alone.ready() and add.AsyncResult(sent.results[0].id).ready(), LIMIT, "results are stored")
+    later = group(add.s(4, 4), add.s(5, 5)).apply_async()
+    for result in (add.AsyncResult(alone.id), sent.results[0]):
+        result.then(lambda result: called.append(result.result))
+    later.then(lambda result: called.append(result.get()))
+    wait_until(lambda: add.delay(0, 0).get(timeout=LIMIT) == 0 and len(called) == 3, LIMIT, "all have been called")
+    assert sorted(map(str, called)) == ["2", "4", "[8, 10]"]
+
+
+def test_who_waits_looks_at_earlier_tasks_for_a_tenth_of_the_time(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at the header of a large chord takes long, and Celery asks for one with each message."""
+    clock, looks = [0.0], []
+
+    class SlowParent:
+        parent = None
+
+        def maybe_throw(self) -> None:
+            looks.append(clock[0])
+            clock[0] += 0.5
+
+    monkeypatch.setattr(waiting, "monotonic", lambda: clock[0])
+    result = app.AsyncResult("body", parent=SlowParent())
+    while clock[0] < 20:
+        result._maybe_reraise_parent_error()
+        clock[0] += 0.01
+    assert 3 <= len(looks) <= 5
