@@ -1,7 +1,8 @@
 """What our guarantees cost: no-op tasks sent and run by stock Celery and by ours, in turns, over RabbitMQ.
 
-Sent: stock by a loop, which confirms nothing, ours as a group, which confirms all. Run: by two processes, stock's a
-pool of two, ours two workers of the pool `solo` that fetch ahead, which is how to have the most of a machine.
+Sent: stock by a loop, which confirms nothing, ours as a group, which confirms all. Run by two processes: stock's is a
+pool of two; ours the same, and then two workers of the pool `solo` that fetch ahead, which is how to have the most of
+a machine that runs many short tasks.
 """
 
 import argparse
@@ -14,9 +15,10 @@ from typing import Any
 from celery import group
 
 from bench._sides import LIMIT, Side, sides
+from tests.waiting import wait_until
 
-TARGETS = {"sent": 1.0, "run": 1.4}
-"""The least share of stock Celery's rate."""
+TARGETS = {"sent": 1.0, "run by a pool": None, "run by two solo": 1.4}
+"""The least share of stock Celery's rate; where the pool is the same, what it costs is only shown."""
 KEPT = {"with results": False, "without results": True}
 """Whether results are ignored."""
 
@@ -32,20 +34,22 @@ def main() -> int:
     with sides() as both:
         for number in range(options.rounds):
             for kept, ignore_result in KEPT.items():
-                for side in both:
-                    sent = send(side, options.tasks, ignore_result)
-                    done = run(side, f"round-{number}-{ignore_result}")
-                    for kind, seconds in (("sent", sent), ("run", done)):
-                        by_side = rates.setdefault((kind, kept), {})
-                        by_side.setdefault(side.name, []).append(options.tasks / seconds)
+                for kind, side in ((kind, side) for kind in TARGETS for side in both[:: 1 if number % 2 else -1]):
+                    if kind == "sent":
+                        seconds = send(side, options.tasks, ignore_result)
+                        side.app.control.purge()
+                    else:
+                        seconds = run(side, options.tasks, kind, ignore_result, f"{kind} {ignore_result} {number}")
+                    rates.setdefault((kind, kept), {}).setdefault(side.name, []).append(options.tasks / seconds)
     figures = [row(kind, kept, by_side) for (kind, kept), by_side in rates.items()]
     if options.json:
         print(json.dumps({"throughput": figures, "tasks": options.tasks}))
     else:
         for each in figures:
-            rates_of_row = "stock {stock:5,.0f}/s, ours {ours:5,.0f}/s: ratio {ratio:.2f} (target {target})"
-            print("{kind:4} {results:15} ".format(**each) + rates_of_row.format(**each))
-    return int(any(each["ratio"] < each["target"] for each in figures))
+            target = f" (target {each['target']})" if each["target"] else ""
+            line = "{kind:15} {results:15} stock {stock:5,.0f}/s, ours {ours:5,.0f}/s: ratio {ratio:.2f}"
+            print(line.format(**each) + target)
+    return int(any(each["ratio"] < (each["target"] or 0) for each in figures))
 
 
 def row(kind: str, results: str, by_side: dict[str, list[float]]) -> dict[str, Any]:
@@ -67,21 +71,24 @@ def send(side: Side, count: int, ignore_result: bool) -> float:
     return time.perf_counter() - started
 
 
-def run(side: Side, name: str) -> float:
-    """Run what waits; the seconds from when the workers, ready, turn to it until the last one is done."""
+def run(side: Side, count: int, kind: str, ignore_result: bool, name: str) -> float:
+    """Send no-op tasks and run them; the seconds from when the workers, ready, turn to them until the last is done."""
+    name = name.replace(" ", "-")
+    send(side, count, ignore_result)
     last = side.app.tasks["nothing"].delay()
     idle = ("--queues", f"idle-{side.name}")
-    if side.name == "stock":
-        workers = [side.worker(name, *idle)]
-    else:
+    if side.name == "ours" and kind == "run by two solo":
         ahead = ("--prefetch-multiplier", "32")
         workers = [side.worker(f"{name}-{i}", *idle, *ahead, pool="solo", concurrency=1) for i in range(2)]
+    else:
+        workers = [side.worker(f"{name}-{side.name}", *idle)]
     with ExitStack() as stack:
         for worker in workers:
             stack.enter_context(worker)
         started = time.perf_counter()
         side.app.control.add_consumer(side.app.conf.task_default_queue)
-        last.get(timeout=LIMIT)
+        # Not get(), which would first take in all that stock Celery has listened for.
+        wait_until(last.ready, LIMIT, "the last task is done")
         return time.perf_counter() - started
 
 
