@@ -48,7 +48,7 @@ COMMON: dict[str, Any] = {
     "worker_prefetch_multiplier": 1,  # a slow task does not hold back those behind it
     "worker_cancel_long_running_tasks_on_connection_loss": False,  # they finish; their effects are idempotent
     # Seconds; on SIGQUIT, what is not done by then goes back to the queue. Some who stop services kill after 5.
-    "worker_soft_shutdown_timeout": 3.0,
+    "worker_soft_shutdown_timeout": 2.0,
     "broker_connection_retry_on_startup": True,  # a worker may be started before its broker
     "broker_connection_max_retries": None,  # and outlives every outage of it; by default it gives up after 100 tries
     "result_extended": True,  # a result says which task, arguments and worker it came from

@@ -58,7 +58,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--only", action="append", choices=names, metavar="NAME", help="a row of --list; may be given again"
     )
     parser.add_argument("--list", action="store_true", help="list the rows and end")
-    parser.add_argument("--rounds", type=int, default=1, help="how often each row is played")
+    parser.add_argument("--rounds", type=int, default=1, help="how often ours plays each row; stock plays it once")
     parser.add_argument("--seed", type=int, help="play the rows in an order of chance, which this number repeats")
     parser.add_argument(
         "--stock", action=argparse.BooleanOptionalAction, default=True, help="play Celery's defaults, too"
@@ -90,14 +90,14 @@ def play_rows(
 
 
 def play_all(stage: Stage, rows: Sequence[Row], options: argparse.Namespace) -> dict[str, dict[str, list[Finding]]]:
-    """Play every row on both sides, so many rounds."""
+    """Play every row on both sides, then ours again in each further round."""
     findings: dict[str, dict[str, list[Finding]]] = {row.name: {} for row in rows}
     parts = [
         (row, side)
-        for _ in range(options.rounds)
+        for number in range(options.rounds)
         for row in rows
         for side in (STOCK, OURS)
-        if side == OURS or (options.stock and row.stock)
+        if side == OURS or (options.stock and row.stock and number == 0)
     ]
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
