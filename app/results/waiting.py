@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 from celery import result
+from celery.states import PROPAGATE_STATES
 from vine import barrier
 
 LOOKING_SHARE = 0.1
@@ -36,7 +37,8 @@ class AsyncResult(result.AsyncResult):
 
     def _maybe_reraise_parent_error(self) -> None:
         """Celery calls this for every message that comes in, and after a chord each look is one at its whole header."""
-        if (started := monotonic()) < self._look_again_at:
+        has_failed = self._cache is not None and self._cache["status"] in PROPAGATE_STATES  # perhaps for their error
+        if (started := monotonic()) < self._look_again_at and not has_failed:
             return
         super()._maybe_reraise_parent_error()
         now = monotonic()
