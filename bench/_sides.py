@@ -33,6 +33,16 @@ class Side:
         """A worker, not started, with more arguments of its command line."""
         return _BenchedWorker(self, name, pool, concurrency, arguments)
 
+    def workers(self, name: str, *arguments: str) -> list[Worker]:
+        """Two processes that run tasks: stock's are a pool, ours two workers that fetch ahead.
+
+        So ours has the most of a machine that runs many short tasks.
+        """
+        if self.name == "stock":
+            return [self.worker(name, *arguments)]
+        ahead = ("--prefetch-multiplier", "32")
+        return [self.worker(f"{name}-{i}", *arguments, *ahead, pool="solo", concurrency=1) for i in range(2)]
+
 
 class _BenchedWorker(Worker):
     def __init__(self, side: Side, name: str, pool: str, concurrency: int, arguments: tuple[str, ...]) -> None:

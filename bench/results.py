@@ -1,6 +1,7 @@
 """What is waited for: one result, a chord's, and that of light items in chunks, by stock Celery and by ours, in turns.
 
-Each side has a worker with two processes, RabbitMQ as broker and Valkey for results.
+Each side has two processes, RabbitMQ as broker and Valkey for results: stock's are a pool, ours two workers of the pool
+`solo` that fetch ahead.
 """
 
 import argparse
@@ -26,8 +27,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with sides() as (stock, ours), ExitStack() as stack:
-        for side in (stock, ours):
-            stack.enter_context(side.worker(f"of-{side.name}"))
+        for worker in (worker for side in (stock, ours) for worker in side.workers(f"of-{side.name}")):
+            stack.enter_context(worker)
         figures = calls(stock, ours, options.calls) | chords(stock, ours, options.rounds)
     rows = compare(figures)
     if options.json:

@@ -77,11 +77,8 @@ def run(side: Side, count: int, kind: str, ignore_result: bool, name: str) -> fl
     send(side, count, ignore_result)
     last = side.app.tasks["nothing"].delay()
     idle = ("--queues", f"idle-{side.name}")
-    if side.name == "ours" and kind == "run by two solo":
-        ahead = ("--prefetch-multiplier", "32")
-        workers = [side.worker(f"{name}-{i}", *idle, *ahead, pool="solo", concurrency=1) for i in range(2)]
-    else:
-        workers = [side.worker(f"{name}-{side.name}", *idle)]
+    named = f"{name}-{side.name}"
+    workers = side.workers(named, *idle) if kind == "run by two solo" else [side.worker(named, *idle)]
     with ExitStack() as stack:
         for worker in workers:
             stack.enter_context(worker)
