@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -16,6 +17,9 @@ UPLOADS: Mapping[str, int] = {"/pictures": 11_000_000}
 BODY_SECONDS = 30.0
 SLOWEST = 100_000
 """Bytes a second: a body may take the time that its limit takes at this rate, and BODY_SECONDS besides."""
+MOST_DISCARDED = 32_000_000
+DISCARD_SECONDS = 5.0
+"""So many bytes of a body that is refused are read all the same, for so long."""
 FORMS = frozenset({"/login", *UPLOADS})
 
 
@@ -49,11 +53,28 @@ class Bodies:
                 deadline = None  # what comes now is the end of the connection, for which a stream waits long
             left -= len(message.get("body", b""))
             if left < 0:
+                await _discard(message, receive)
                 raise HTTPException(413, _sentence(limit), {"Connection": "close"})
             return message
 
-        refusal = _refusal(Headers(scope=scope), scope["method"], path, limit)
+        headers = Headers(scope=scope)
+        refusal = _refusal(headers, scope["method"], path, limit)
+        if refusal and "expect" not in headers:  # who asks first has not sent it yet
+            await _discard({"more_body": True}, receive)
         await (refusal or self._app)(scope, receive_some, send)
+
+
+async def _discard(message: Message, receive: Receive) -> None:
+    """Take in what is still being sent after `message`, up to a limit.
+
+    To close a connection on what nobody has read resets it, and its other end may lose the answer with it.
+    """
+    left = MOST_DISCARDED
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while left > 0 and message.get("more_body"):
+                message = await receive()
+                left -= len(message.get("body", b""))
 
 
 def _refusal(headers: Headers, method: str, path: str, limit: int) -> Response | None:

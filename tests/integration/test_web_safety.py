@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -226,6 +227,21 @@ def test_bodies_are_json_of_a_bounded_length(front: WebFront, path: str, body: b
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.json()["status"] == status
         assert answer.json()["detail"].endswith(".")
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_who_sends_far_too_much_reads_why_it_is_refused(front: WebFront, in_pieces: bool) -> None:
+    """All is sent before the answer is read; a connection that is closed on it would be reset."""
+    size, piece = 8_000_000, b" " * 64_000
+    framing = b"Transfer-Encoding: chunked" if in_pieces else b"Content-Length: %d" % size
+    chunk = b"%x\r\n%s\r\n" % (len(piece), piece) if in_pieces else piece
+    with socket.create_connection(("127.0.0.1", urlsplit(front.url).port or 80), timeout=10) as connection:
+        head = b"POST /polarities/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n%s\r\n\r\n"
+        connection.sendall(head % framing)
+        for _ in range(size // len(piece)):
+            connection.sendall(chunk)
+        connection.sendall(b"0\r\n\r\n" if in_pieces else b"")
+        assert connection.makefile("rb").readline() == b"HTTP/1.1 413 Request Entity Too Large\r\n"
 
 
 def test_a_body_without_a_length_is_bounded_too(front: WebFront) -> None:
