@@ -53,27 +53,27 @@ class Bodies:
                 deadline = None  # what comes now is the end of the connection, for which a stream waits long
             left -= len(message.get("body", b""))
             if left < 0:
-                await _discard(message, receive)
+                if message.get("more_body"):
+                    await _discard(receive)
                 raise HTTPException(413, _sentence(limit), {"Connection": "close"})
             return message
 
         headers = Headers(scope=scope)
         refusal = _refusal(headers, scope["method"], path, limit)
         if refusal and "expect" not in headers:  # who asks first has not sent it yet
-            await _discard({"more_body": True}, receive)
+            await _discard(receive)
         await (refusal or self._app)(scope, receive_some, send)
 
 
-async def _discard(message: Message, receive: Receive) -> None:
-    """Take in what is still being sent after `message`, up to a limit.
+async def _discard(receive: Receive) -> None:
+    """Take in what is still being sent, up to a limit.
 
     To close a connection on what nobody has read resets it, and its other end may lose the answer with it.
     """
     left = MOST_DISCARDED
     with suppress(TimeoutError):
         async with asyncio.timeout(DISCARD_SECONDS):
-            while left > 0 and message.get("more_body"):
-                message = await receive()
+            while left > 0 and (message := await receive()).get("more_body"):
                 left -= len(message.get("body", b""))
 
 
