@@ -1,6 +1,6 @@
 """`python -m app.demo_messaging`: play every experiment with RabbitMQ and draw what each message does."""
 
-from app.program import refuse, run_program  # first, so that Ctrl-C is quiet while the rest is loaded
+from app.program import MISUSED, refuse, run_program  # first, so that Ctrl-C is quiet while the rest is loaded
 
 # isort: split
 import argparse
@@ -41,12 +41,12 @@ def main() -> int:
     try:
         url = get_settings().rabbitmq_url
         if url is None:
-            return refuse(WITHOUT_RABBITMQ, 1)
+            return refuse(WITHOUT_RABBITMQ)
         return _run_all([Run(name, EXPERIMENTS[name]) for name in dict.fromkeys(names)], url, options)
     except (SettingsError, ConfigurationError) as error:
-        return refuse(str(error), 2)
+        return refuse(str(error), MISUSED)
     except MessagingError as error:
-        return refuse(str(error), 1)
+        return refuse(str(error))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
 

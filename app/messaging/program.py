@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
 from app.messaging.errors import ConfigurationError, MessagingError
-from app.program import FAILED, INTERRUPTED, MISUSED, refuse
+from app.program import INTERRUPTED, MISUSED, refuse
 from app.settings import Settings, SettingsError, get_settings
 
 Part: TypeAlias = Callable[[str, Settings], Coroutine[Any, Any, None]]
@@ -29,7 +29,7 @@ def run_with_rabbitmq(part: Part, without: Callable[[], int], level: int) -> int
     except (SettingsError, ConfigurationError) as error:
         return refuse(str(error), MISUSED)
     except MessagingError as error:
-        return refuse(str(error), FAILED)
+        return refuse(str(error))
     except asyncio.CancelledError:
         return INTERRUPTED
     return 0
