@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from amqp.exceptions import ChannelError
 from celery import Celery, group
+from kombu import Producer
 from kombu.exceptions import OperationalError
 
 from app import confirms
@@ -65,6 +66,22 @@ def test_a_group_does_not_wait_for_each_confirmation(vhost: VirtualHost, monkeyp
     group(add.s(i, i) for i in range(SIZE)).apply_async()
     assert 2 < max(seen) <= confirms.WINDOW + 1
     wait_until(lambda: vhost.message_count(DEFAULT_QUEUE) == SIZE, LIMIT, "every message has arrived")
+
+
+@pytest.mark.usefixtures("app")
+def test_a_queue_is_declared_once_for_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or kombu would look it up for every message, by a copy of it."""
+    declared: list[str] = []
+    declare = Producer.maybe_declare
+
+    def watching(producer: Producer, entity: Any, *arguments: Any, **options: Any) -> Any:
+        declared.append(entity.name)
+        return declare(producer, entity, *arguments, **options)
+
+    monkeypatch.setattr(Producer, "maybe_declare", watching)
+    for _ in range(2):
+        group(add.s(i, i) for i in range(20)).apply_async()
+    assert declared == [DEFAULT_QUEUE] * 2
 
 
 @pytest.mark.usefixtures("app")

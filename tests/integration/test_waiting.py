@@ -106,12 +106,12 @@ def test_a_callback_on_a_result_is_called_while_somebody_waits_for_another() -> 
     called: list[Any] = []
     alone, sent = add.delay(1, 1), group(add.s(2, 2), add.s(3, 3)).apply_async()
     wait_until(lambda: alone.ready() and add.AsyncResult(sent.results[0].id).ready(), LIMIT, "results are stored")
-    later = group(add.s(4, 4), add.s(5, 5)).apply_async()
+    later = group(chain(add.s(1, 1), group(add.s(2), add.s(3))), add.s(5, 5)).apply_async()
     for result in (add.AsyncResult(alone.id), sent.results[0]):
         result.then(lambda result: called.append(result.result))
     later.then(lambda result: called.append(result.get()))
     wait_until(lambda: add.delay(0, 0).get(timeout=LIMIT) == 0 and len(called) == 3, LIMIT, "all have been called")
-    assert sorted(map(str, called)) == ["2", "4", "[8, 10]"]
+    assert sorted(map(str, called)) == ["2", "4", "[[4, 5], 10]"]
 
 
 def test_who_waits_looks_at_earlier_tasks_for_a_tenth_of_the_time(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
