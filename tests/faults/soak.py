@@ -29,6 +29,7 @@ from tests.faults.stage import Stage
 from tests.services import leftovers
 from tests.services.celery import Worker
 from tests.services.rabbitmq import NOT_INSTALLED, REMEDY, server_script
+from tests.waiting import comes_true
 
 PAUSES = (20.0, 40.0)
 FROZEN_SECONDS = 5.0
@@ -173,10 +174,8 @@ def run(soak: Soak, seconds: float, chance: random.Random) -> None:
 def report(soak: Soak) -> bool:
     """Wait for the rest, say what was lost, and whether all is well."""
     found = soak.scene.settle(soak.accepted, SETTLE_SECONDS)
-    deadline = time.monotonic() + SETTLE_SECONDS
     expected = sum(range(CHORD_SIZE))
-    while any(not result.ready() for result in soak.chords) and time.monotonic() < deadline:
-        time.sleep(1.0)
+    comes_true(lambda: all(result.ready() for result in soak.chords), SETTLE_SECONDS)
     hanging = sum(not result.ready() for result in soak.chords)
     wrong = sum(result.ready() and result.result != expected for result in soak.chords)
     count = len(soak.chords)
