@@ -17,10 +17,10 @@ import psutil
 
 from app.weather.collect import collect
 from app.weather.observation import Observation, Place
-from app.weather.providers.build import build_providers
 from app.weather.store import Store
 from beat_schedule import COLLECT_MINUTES
 from tests.services.weather_server import WeatherServer, weather_server
+from tests.services.weather_world import World
 
 PLACES = [Place("Moscow", 55.7558, 37.6173), Place("Berlin", 52.52, 13.405)]
 STATES = {
@@ -113,13 +113,7 @@ def report(path: Path) -> tuple[float, float]:
 
 def runs(folder: Path, grown: Path, places: Sequence[Place], server: WeatherServer, count: int) -> tuple[float, float]:
     """The median seconds of a run on a new file and on the grown one, in turns; what was written is cut off again."""
-    providers = build_providers(
-        ["open-meteo"],
-        open_meteo_url=server.open_meteo_url,
-        met_norway_url=server.met_norway_url,
-        user_agent="weatherbeat-bench/1",
-        cache_folder=folder / "cache",
-    )
+    providers = World(folder, server).providers("open-meteo")
     server.clock = lambda: END
     empty, size = folder / "empty", grown.stat().st_size
     seconds: tuple[list[float], list[float]] = [], []

@@ -7,31 +7,17 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.weather.collect import collect
 from app.weather.observation import Place
-from app.weather.providers.build import build_providers
-from app.weather.store import Store
-from beat_schedule import COLLECT_MINUTES
 from tests.services.celery import Worker
-from tests.services.weather_faults import Answer
-from tests.services.weather_server import Asked, WeatherServer
+from tests.services.weather_server import OPEN_METEO, WeatherServer, weather_server
+from tests.services.weather_world import World
 
 ANSWER_SECONDS = 0.05
 TARGETS = {"in one request": 0.1, "a task for each": 0.4}
 """Seconds, at most."""
-
-
-class SlowServer(WeatherServer):
-    """Takes its time for every answer."""
-
-    def answer(self, asked: Asked) -> Answer:
-        """What to send for a request."""
-        time.sleep(ANSWER_SECONDS)
-        return super().answer(asked)
 
 
 def main() -> int:
@@ -42,8 +28,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     places = [Place(f"Place {i}", 40 + i / 20, i / 4) for i in range(options.places)]
-    with tempfile.TemporaryDirectory() as name, slow_server() as server:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as name, weather_server() as server:
+        folder, server.answer_seconds = Path(name), ANSWER_SECONDS
         figures = {
             "in one request": statistics.median(in_one_request(places, server, folder, options.rounds)),
             "a task for each": statistics.median(a_task_for_each(places, server, folder, options.rounds)),
@@ -56,28 +42,13 @@ def main() -> int:
     return int(any(figures[name] > most for name, most in TARGETS.items()))
 
 
-@contextmanager
-def slow_server() -> Iterator[WeatherServer]:
-    """A running server."""
-    server = SlowServer().start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
 def in_one_request(places: list[Place], server: WeatherServer, folder: Path, rounds: int) -> Iterator[float]:
     """Seconds of runs that fetch the weather of all places and write it, each to a new file."""
-    providers = build_providers(
-        ["open-meteo"],
-        open_meteo_url=server.open_meteo_url,
-        met_norway_url=server.met_norway_url,
-        user_agent="weatherbeat-bench/1",
-        cache_folder=folder / "cache",
-    )
     for round_number in range(rounds):
+        world = World(folder / str(round_number), server)
+        world.places, world.now = places, datetime.now(UTC)
         started = time.perf_counter()
-        done = collect(places, providers, Store(folder / str(round_number)), datetime.now(UTC), COLLECT_MINUTES)
+        done = world.collect(OPEN_METEO)
         yield time.perf_counter() - started
         if done.written != len(places):
             raise SystemExit(f"A run wrote {done.written} rows.")

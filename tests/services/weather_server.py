@@ -50,6 +50,8 @@ class WeatherServer:
 
     def __init__(self, port: int = 0, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.clock = clock
+        self.answer_seconds = 0.0
+        """How long each answer takes."""
         self.asked: list[Asked] = []
         self.stopped = threading.Event()
         self._troubles: dict[str, Trouble] = {}
@@ -88,6 +90,7 @@ class WeatherServer:
 
     def answer(self, asked: Asked) -> Answer:
         """What to send for a request."""
+        self.stopped.wait(self.answer_seconds)
         with self._lock:
             self.asked.append(asked)
             trouble = self._troubles.get(asked.service)
