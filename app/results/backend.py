@@ -12,15 +12,18 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from celery.states import FAILURE, READY_STATES, SUCCESS
+from celery.states import FAILURE, READY_STATES, STARTED, SUCCESS
 from kombu.utils.encoding import bytes_to_str
 
 from app.embedded.connections import RedisBackend
 from app.results import chords
 from app.results.claims import CLAIM_SECONDS, Claims
+from app.results.later import Later
 from app.results.listening import AT_ONCE, Listener
 from app.results.patience import UntilBack
 from app.results.scripts import STORE_AND_COUNT, STORE_RESULT
+
+_later = Later()
 
 
 class ResultBackend(RedisBackend):
@@ -62,11 +65,19 @@ class ResultBackend(RedisBackend):
     ) -> Any:
         """Store a result unless a final one is there already, which only a final one may replace.
 
-        A task that is sent again at once may have succeeded before its first run stores that it is retried.
+        A task that is sent again at once may have succeeded before its first run stores that it is retried. That a
+        task has started is stored of one that does not end at once.
         """
-        arguments = self._arguments_to_store(task_id, result, state, traceback, request)
-        with self._patience():
-            self._store_script(keys=arguments[:1], args=arguments[1:], client=self.client)
+
+        def store() -> None:
+            key, *arguments = self._arguments_to_store(task_id, result, state, traceback, request)
+            self._store_script(keys=[key], args=arguments, client=self._patient_client)
+
+        if state == STARTED and request is not None:
+            _later.store(task_id, store)
+        else:
+            _later.drop(task_id)
+            store()
         return result
 
     def mark_as_done(
@@ -99,6 +110,7 @@ class ResultBackend(RedisBackend):
     ) -> None:
         if store_result:
             encoded = self.encode_result(result, state)
+            _later.drop(request.id)
             self._result_to_store = self._arguments_to_store(request.id, encoded, state, traceback, request)
         try:
             self.on_chord_part_return(request, state, result)

@@ -1,5 +1,6 @@
 """Results: no state goes backwards, and nothing is lost while the store is away."""
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,3 +132,48 @@ def test_a_run_that_reports_its_retry_after_the_next_has_succeeded_changes_nothi
     backend.mark_as_done("id", "result", request)
     backend.mark_as_retry("id", Retry(exc=RuntimeError("once")), request=request)
     assert (backend.get_state("id"), backend.get_result("id")) == (SUCCESS, "result")
+
+
+def test_that_a_task_runs_is_stored_of_one_that_lasts(backend: Any) -> None:
+    """Who looks at a long task sees that it runs, and where."""
+    for task_id in ("lasts", "another"):
+        backend.forget(task_id)
+        backend.store_result(task_id, {"pid": 1}, STARTED, request=Context({"id": task_id}))
+        wait_until(lambda name=task_id: backend.get_state(name) == STARTED, LIMIT, "the state STARTED")
+        assert backend.get_task_meta(task_id)["result"] == {"pid": 1}
+
+
+@pytest.mark.parametrize("state", [SUCCESS, FAILURE, RETRY])
+@pytest.mark.parametrize("request_", [Context({"id": "part-0"}), part(0)], ids=["alone", "in a chord"])
+def test_that_a_short_task_runs_is_not_stored(backend: Any, state: str, request_: Context) -> None:
+    """What is stored of it first is how it ended, and that it had started is not stored after that either."""
+    backend.set_chord_size("group", 3)
+    end = {SUCCESS: backend.mark_as_done, FAILURE: backend.mark_as_failure, RETRY: backend.mark_as_retry}[state]
+    with backend.client.pubsub(ignore_subscribe_messages=True) as listener:
+        listener.subscribe(backend.get_key_for_task("part-0"))
+        backend.store_result("part-0", {"pid": 1}, STARTED, request=request_)
+        backend.store_result("lasts", {"pid": 1}, STARTED, request=Context({"id": "lasts"}))
+        end("part-0", 1 if state == SUCCESS else Retry(exc=RuntimeError("failed")), request=request_)
+        wait_until(lambda: backend.get_state("lasts") == STARTED, LIMIT, "the state of the task that lasts")
+        told = [message for _ in range(4) if (message := listener.get_message(timeout=0.01))]
+    assert {json.loads(message["data"])["status"] for message in told} == {state}
+    backend.client.flushdb()
+
+
+@pytest.mark.parametrize("request_", [Context({"id": "part-0"}), part(0)], ids=["alone", "in a chord"])
+def test_a_short_task_costs_the_store_one_command(backend: Any, request_: Context) -> None:
+    """Many short tasks are bound by what each of them asks of the store."""
+    backend.set_chord_size("group", 3)
+
+    def commands() -> int:
+        return int(backend.client.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+    backend.mark_as_done("part-1", 1, part(1))  # the store has both scripts
+    backend.mark_as_done("another", 1, Context({"id": "another"}))
+    before = commands()
+    backend.store_result("part-0", {"pid": 1}, STARTED, request=request_)
+    backend.store_result("lasts", {"pid": 1}, STARTED, request=Context({"id": "lasts"}))
+    backend.mark_as_done("part-0", 1, request_)
+    wait_until(lambda: backend.get_state("lasts") == STARTED, LIMIT, "the state of the task that lasts")
+    assert commands() - before == 2, "one for each of two tasks"
+    backend.client.flushdb()
