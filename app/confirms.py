@@ -11,13 +11,15 @@ Delivery tags count what a channel has published since it is in confirm mode
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple, cast
 
 import kombu.transport
 from amqp.exceptions import MessageNacked, RecoverableConnectionError
 from kombu import Connection, Producer
 from kombu.transport import pyamqp
+
+from app.writing import write_frames
 
 WINDOW = 500
 """The most messages that wait for their confirmation at once: all of them may come twice when the connection breaks
@@ -49,7 +51,8 @@ class Channel(pyamqp.Channel):
         if not self._confirm_selected:
             self._confirm_selected = True
             self.confirm_select()
-        self._basic_publish(*arguments, **options)
+        with self._writing(more_will_come=confirm_timeout == AHEAD):
+            self._basic_publish(*arguments, **options)
         self.published += 1
         self._unconfirmed.add(self.published)
         if confirm_timeout == AHEAD:
@@ -63,10 +66,16 @@ class Channel(pyamqp.Channel):
         while len(self._unconfirmed) > most:
             if self.connection is None:
                 raise RecoverableConnectionError("the connection was lost before the broker's confirmation")
+            self.connection.writer.flush()
             self.connection.drain_events(timeout=max(0.001, deadline - time.monotonic()))
         if self._must_tell:
             self._must_tell = False
             raise MessageNacked
+
+    def _writing(self, more_will_come: bool) -> AbstractContextManager[None]:
+        """For the block that publishes: where more will come, messages are written together."""
+        is_open = self.connection is not None  # if not, publishing says so
+        return self.connection.writer.holding() if is_open and more_will_come else nullcontext()
 
     def has_confirmed(self, delivery_tag: int) -> bool:
         """Whether the broker has the message of that tag."""
@@ -86,6 +95,10 @@ class Channel(pyamqp.Channel):
 
 class _Connection(pyamqp.Connection):
     Channel = Channel
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.frame_writer_cls = write_frames
 
 
 class Transport(pyamqp.Transport):

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from amqp.exceptions import ChannelError
+from amqp.transport import TCPTransport
 from celery import Celery, group
 from kombu import Producer
-from kombu.exceptions import OperationalError
+from kombu.exceptions import EncodeError, OperationalError
 
 from app import confirms
 from app.queues import DEFAULT_QUEUE
@@ -145,3 +146,28 @@ def test_what_the_broker_refuses_is_an_error_of_the_group(
     app.conf.task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.1}
     with pytest.raises(OperationalError):
         group(add.s(i, i) for i in range(SIZE)).apply_async()
+
+
+@pytest.mark.usefixtures("app")
+def test_a_group_is_written_in_few_pieces(vhost: VirtualHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker is not woken for each message."""
+    written: list[int] = []
+    write = TCPTransport.write
+
+    def noting(transport: TCPTransport, frames: bytes) -> None:
+        written.append(len(frames))
+        write(transport, frames)
+
+    add.delay(0, 0)
+    monkeypatch.setattr(TCPTransport, "write", noting)
+    group(add.s(i, i) for i in range(200)).apply_async()
+    assert len(written) < 200 / 4
+    wait_until(lambda: vhost.message_count(DEFAULT_QUEUE) == 1 + 200, LIMIT, "every message has arrived")
+
+
+@pytest.mark.usefixtures("app")
+def test_what_was_sent_before_an_error_in_a_group_leaves_at_once(vhost: VirtualHost) -> None:
+    """Not with the next message, which may come much later."""
+    with pytest.raises(EncodeError):
+        group(add.s(1, 1), add.s(2, 2), add.s(3, object())).apply_async()
+    wait_until(lambda: vhost.message_count(DEFAULT_QUEUE) == 2, LIMIT, "the messages before it have arrived")
