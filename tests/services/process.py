@@ -92,8 +92,10 @@ class LocalProcess:
         self._has_group = signum != signal.SIGKILL  # once it is gone, its number may become that of another group
 
     def send_signal(self, signum: signal.Signals) -> None:
-        """Send `signum` to the process alone and do not wait (SIGSTOP freezes it, SIGCONT lets it go on)."""
+        """Send `signum` to the process alone and do not wait, but for SIGSTOP, until the last of its threads stops."""
         self._started.send_signal(signum)
+        if signum == signal.SIGSTOP:
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def restart(self) -> Self:
         """Stop the process if it runs, and start it again with the same command, directory and ports."""
