@@ -1,5 +1,6 @@
 """The queues of RabbitMQ: those of tasks, and the one for what no worker could finish."""
 
+from collections.abc import Callable
 from typing import Any
 
 from celery.app import amqp
@@ -12,6 +13,9 @@ CANARY = "tasks.maintenance.canary"
 """The task that shows whether a worker works."""
 DELIVERY_LIMIT = 5
 """How often a task may come back to its queue: whoever killed its worker so often will do it again."""
+REVOKING_SECONDS = 60
+"""For how much longer than its task the message of one that expires is kept: the worker that comes to it then says at
+once that it has expired, where the broker would leave that to those who settle dead letters."""
 
 DEAD_LETTER_QUEUE = Queue(
     DEAD_LETTERS,
@@ -95,3 +99,13 @@ class AMQP(amqp.AMQP):
     """How the application speaks to RabbitMQ."""
 
     queues_cls = Queues
+
+    def _create_task_sender(self) -> Callable[..., Any]:
+        send: Callable[..., Any] = super()._create_task_sender()  # type: ignore[misc]  # the stubs omit it
+
+        def send_task_message(*arguments: Any, expiration: float | None = None, **options: Any) -> Any:
+            if expiration is not None:
+                expiration += REVOKING_SECONDS
+            return send(*arguments, expiration=expiration, **options)
+
+        return send_task_message

@@ -14,6 +14,7 @@ from celery.exceptions import ChordError, TaskRevokedError, WorkerLostError
 from celery.states import FAILURE, PENDING, REVOKED, STARTED, SUCCESS
 from kombu import Connection
 
+from app import queues
 from app.canary import send_canary
 from app.dead_letters import settling
 from app.dead_letters.box import BoxIsTaken, count_dead_letters, open_box
@@ -36,6 +37,12 @@ with open_box(app, patience=0) as box:
     print(len(box.letters()), flush=True)
     time.sleep(60)
 """
+
+
+@pytest.fixture(autouse=True)
+def no_time_to_revoke(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has expired becomes a dead letter at once."""
+    monkeypatch.setattr(queues, "REVOKING_SECONDS", 0)
 
 
 def program(settings: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":

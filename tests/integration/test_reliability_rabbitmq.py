@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from amqp.exceptions import ChannelError
 from celery import Celery
-from celery.exceptions import WorkerLostError
+from celery.exceptions import TaskRevokedError, WorkerLostError
+from celery.states import REVOKED, STARTED
 
 from app.queues import DEAD_LETTERS, DEFAULT_QUEUE, DELIVERY_LIMIT, SORTING, UNNEEDED
 from tasks.arithmetic import add
+from tasks.long_running import count
 from tests.services.celery import Worker
 from tests.services.rabbitmq import VirtualHost
 from tests.waiting import wait_until
@@ -103,3 +105,17 @@ class DeadlyWorker(Worker):
     """A worker with a task that kills the process which runs it."""
 
     application = "tests.services.deadly_app"
+
+
+def test_a_task_that_expires_behind_another_is_revoked_by_the_worker(
+    app: Celery, settings: dict[str, str], vhost: VirtualHost, tmp_path: Path
+) -> None:
+    """Who waits for it is told as soon as the worker comes to it, with no beat; it is no dead letter."""
+    with Worker(tmp_path / "worker", settings, pool="solo"):
+        busy = count.delay(1, 3.0)
+        wait_until(lambda: busy.state == STARTED, LIMIT, "the worker is busy")
+        late = add.apply_async((1, 1), expires=0.05)
+        with pytest.raises(TaskRevokedError, match="expired"):
+            late.get(timeout=LIMIT)
+    assert late.state == REVOKED
+    assert vhost.message_count(DEAD_LETTERS) == 0
