@@ -51,6 +51,13 @@ class QoS(kombu.transport.redis.QoS):
         super().__init__(*arguments, **options)
         self._looked = -ABANDONED_INTERVAL
 
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Keep a message that has been delivered; of the embedded broker, it is noted there already."""
+        if self.channel.is_embedded:
+            super(kombu.transport.redis.QoS, self).append(message, delivery_tag)
+        else:
+            super().append(message, delivery_tag)
+
     def restore_abandoned(self) -> None:
         """Give back to their queues, now and then, the messages of consumers that are gone."""
         if time.monotonic() - self._looked < ABANDONED_INTERVAL:
@@ -75,6 +82,7 @@ class Channel(kombu.transport.redis.Channel):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._waits = False
         self._owner: str | None = None
+        self._kept_client: Any = None
         self._queues_without_acknowledgement: set[str] = set()
         super().__init__(*arguments, **options)
 
@@ -82,6 +90,14 @@ class Channel(kombu.transport.redis.Channel):
     def is_embedded(self) -> bool:
         """Whether this channel leads to an embedded broker, and not to another Redis."""
         return str(self.connection.client.hostname).removeprefix("socket://") in DATA_DIRS
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        """Make one client for all commands: to make one, as kombu does for each, costs as much as a command."""
+        if asynchronous:
+            return super()._create_client(asynchronous)
+        if self._kept_client is None or self._kept_client.connection_pool is not self.pool:
+            self._kept_client = super()._create_client()
+        return self._kept_client
 
     def basic_consume(self, queue: str, no_ack: bool, *arguments: Any, **options: Any) -> Any:
         """Consume from `queue`."""

@@ -86,6 +86,21 @@ def test_messages_come_once_and_in_order(data_dir: Path) -> None:
         assert [message.payload for message in second] == ["c", "e", "f"]
 
 
+def test_a_message_that_is_taken_is_noted_once(data_dir: Path) -> None:
+    """By the script that takes it: kombu's own note would be two more commands for each message."""
+    with Connection(embedded.url(data_dir)) as connection:
+        send(connection, *"abc")
+        with contextlib.closing(client(data_dir)) as server, receiving(connection, "work") as messages:
+            server.config_resetstat()
+            while drain(connection):
+                pass
+            assert (len(messages), records(data_dir)) == (3, [3, 3, 3])
+            assert server.info("commandstats")["cmdstat_zadd"]["calls"] == 3
+            for message in messages:
+                message.ack()
+            assert records(data_dir) == [0, 0, 0]
+
+
 def test_a_message_that_comes_later_is_waited_for(data_dir: Path) -> None:
     """A consumer of several queues gets what comes into any of them, at any priority."""
     with Connection(embedded.url(data_dir)) as connection, receiving(connection, "work", "more") as messages:
