@@ -10,7 +10,7 @@ from celery import Celery, uuid
 from celery.result import AsyncResult
 
 from app import confirms
-from app.confirms import confirmed_at_end
+from app.confirms import ProducerAhead, confirmed_at_end
 from app.sending import close_idle_connections, current_sending
 
 SHORTEST_DELAY = 1.0
@@ -96,6 +96,10 @@ class RabbitMQApplication(Application):
         One that is due in less than a second is sent for the next: Celery 5.7 takes off the fraction and then refuses
         to delay by nothing.
         """
+        if isinstance(producer := options.get("producer"), ProducerAhead):
+            # Celery says so of the parts of a group, after which it always ends what it has the producer for. Whoever
+            # else has one may wait for the first task before sending a second.
+            producer.is_sending_group = options.get("add_to_parent") is False
         if eta and countdown is None:
             due_in = (self._as_datetime(eta) - self.now()).total_seconds()
             # By the time Celery looks, a little more than a second may have become a little less.

@@ -11,10 +11,11 @@ Delivery tags count what a channel has published since it is in confirm mode
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 import kombu.transport
+from amqp import spec
 from amqp.exceptions import MessageNacked, RecoverableConnectionError
 from kombu import Connection, Producer
 from kombu.transport import pyamqp
@@ -28,6 +29,8 @@ CONFIRM_SECONDS = 60.0
 """A broker that has not confirmed by then is taken for dead."""
 AHEAD = -1.0
 """The time-out of a message whose confirmation is waited for later."""
+TOGETHER = -2.0
+"""The same, of a message that may be written with those that come next."""
 
 
 class Channel(pyamqp.Channel):
@@ -39,23 +42,24 @@ class Channel(pyamqp.Channel):
         self._unconfirmed: set[int] = set()
         self._refused: set[int] = set()
         self._must_tell = False
+        self._is_together = False
         self.events["basic_ack"].add(self._on_ack)
         self.events["basic_nack"].add(self._on_nack)
 
     def basic_publish_confirm(self, *arguments: Any, confirm_timeout: float | None = None, **options: Any) -> None:
         """Publish, and wait up to `confirm_timeout` seconds for the confirmation; py-amqp's `basic_publish`.
 
-        With the time-out AHEAD it waits only while too many others are unconfirmed.
+        With the time-outs AHEAD and TOGETHER it waits only while too many others are unconfirmed.
         Raises MessageNacked, the broker's reason for a message that it gives back, and what a lost connection raises.
         """
         if not self._confirm_selected:
             self._confirm_selected = True
             self.confirm_select()
-        with self._writing(more_will_come=confirm_timeout == AHEAD):
-            self._basic_publish(*arguments, **options)
+        self._is_together = confirm_timeout == TOGETHER
+        self._basic_publish(*arguments, **options)
         self.published += 1
         self._unconfirmed.add(self.published)
-        if confirm_timeout == AHEAD:
+        if confirm_timeout in (AHEAD, TOGETHER):
             self.wait_for_confirms(most=WINDOW)
         else:
             self.wait_for_confirms(seconds=confirm_timeout or CONFIRM_SECONDS)
@@ -72,10 +76,12 @@ class Channel(pyamqp.Channel):
             self._must_tell = False
             raise MessageNacked
 
-    def _writing(self, more_will_come: bool) -> AbstractContextManager[None]:
-        """For the block that publishes: where more will come, messages are written together."""
-        is_open = self.connection is not None  # if not, publishing says so
-        return self.connection.writer.holding() if is_open and more_will_come else nullcontext()
+    def send_method(self, sig: Any, *arguments: Any, **options: Any) -> Any:
+        """Send a method of AMQP; only messages may be held, as everything else waits for an answer."""
+        if sig != spec.Basic.Publish or not self._is_together or self.connection is None:
+            return super().send_method(sig, *arguments, **options)
+        with self.connection.writer.holding():
+            return super().send_method(sig, *arguments, **options)
 
     def has_confirmed(self, delivery_tag: int) -> bool:
         """Whether the broker has the message of that tag."""
@@ -115,12 +121,12 @@ def install() -> None:
 
 
 @contextmanager
-def confirmed_at_end(connection: Connection) -> Iterator[Producer]:
+def confirmed_at_end(connection: Connection) -> Iterator["ProducerAhead"]:
     """A producer that does not wait for confirmations; at the end of the block everything that it sent is confirmed.
 
     Raises what publishing one message with confirmation raises.
     """
-    producer = _ProducerAhead(connection)
+    producer = ProducerAhead(connection)
     yield producer
     producer.confirm()
 
@@ -136,15 +142,21 @@ class _Message(NamedTuple):
         return self.channel.has_confirmed(self.tag)
 
 
-class _ProducerAhead(Producer):
+class ProducerAhead(Producer):
+    """A producer that does not wait for confirmations; while it `is_sending_group`, its messages are written together.
+
+    A message is then held until the next one of the group, which may come much later, or until the last.
+    """
+
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._sent: deque[_Message] = deque()
         self._declared: tuple[Any, set[tuple[type, str]]] = (None, set())
+        self.is_sending_group = False
 
     def publish(self, body: Any, **options: Any) -> None:  # type: ignore[override]  # as Celery calls it
         """Publish, without waiting for the confirmation."""
-        super().publish(body, **options | {"confirm_timeout": AHEAD})
+        super().publish(body, **options | {"confirm_timeout": TOGETHER if self.is_sending_group else AHEAD})
         channel = cast(Channel, self.channel)
         self._sent.append(_Message(channel, channel.published, body, options))
         while self._sent and self._sent[0].is_confirmed:

@@ -103,9 +103,9 @@ class AMQP(amqp.AMQP):
     def _create_task_sender(self) -> Callable[..., Any]:
         send: Callable[..., Any] = super()._create_task_sender()  # type: ignore[misc]  # the stubs omit it
 
-        def send_task_message(*arguments: Any, expiration: float | None = None, **options: Any) -> Any:
-            if expiration is not None:
-                expiration += REVOKING_SECONDS
-            return send(*arguments, expiration=expiration, **options)
+        def send_task_message(producer: Any, name: str, message: Any, **options: Any) -> Any:
+            if message.headers.get("expires") and options.get("expiration") is not None:
+                options["expiration"] += REVOKING_SECONDS
+            return send(producer, name, message, **options)
 
         return send_task_message

@@ -4,7 +4,8 @@ from contextlib import suppress
 from typing import Any
 
 import celery
-from celery.exceptions import Ignore, WorkerLostError
+from celery.exceptions import Ignore, TaskRevokedError, WorkerLostError
+from celery.states import REVOKED
 from celery.utils.log import get_task_logger
 from celery.worker import request
 from redis import RedisError
@@ -56,6 +57,18 @@ class Request(request.Request):
         """Note why the task failed before Celery decides what to do about it."""
         self._reason = exc_info.exception
         return super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def _announce_revoked(self, reason: str, terminated: bool, signum: Any, expired: bool) -> None:
+        """End with a task that has expired all that waits for it, which Celery leaves waiting: a chain, say."""
+        if expired:
+            self.task.backend.mark_as_failure(
+                self.id,
+                TaskRevokedError(reason),
+                request=self._context,  # type: ignore[attr-defined]  # the stubs omit it
+                store_result=self.store_errors,
+                state=REVOKED,
+            )
+        super()._announce_revoked(reason, terminated, signum, expired)  # type: ignore[misc]  # as above
 
     def reject(self, requeue: bool = False) -> None:
         """Give the message back to the broker, or up."""

@@ -9,7 +9,7 @@ from amqp.method_framing import frame_writer
 
 HELD_BYTES = 16 * 1024
 QUICKLY = 0.005
-"""Seconds between messages that come quickly; where they come slowly, none waits for the next."""
+"""Seconds since the last write after which a message is written at once: where they come slowly, none is held."""
 
 
 class Writer:

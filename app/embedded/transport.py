@@ -27,7 +27,7 @@ ABANDONED_INTERVAL = 5.0
 
 TAKE = """
 for place = 4, #KEYS do
-    local message = redis.call('RPOP', KEYS[place])
+    local message, noted = redis.call('RPOP', KEYS[place]), 0
     if message then
         local read, properties = pcall(function() return cjson.decode(message).properties end)
         if read and properties and properties.delivery_tag and properties.delivery_info then
@@ -36,8 +36,9 @@ for place = 4, #KEYS do
             redis.call('HSET', KEYS[1], tag, '[' .. message .. ',' .. route .. ']')
             redis.call('ZADD', KEYS[2], ARGV[1], tag)
             redis.call('HSET', KEYS[3], tag, ARGV[2])
+            noted = 1
         end
-        return {KEYS[place], message}
+        return {KEYS[place], message, noted}
     end
 end
 return false
@@ -52,8 +53,8 @@ class QoS(kombu.transport.redis.QoS):
         self._looked = -ABANDONED_INTERVAL
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Keep a message that has been delivered; of the embedded broker, it is noted there already."""
-        if self.channel.is_embedded:
+        """Keep a message that has been delivered, and note it unless it was when it was taken."""
+        if delivery_tag == self.channel.noted_tag:
             super(kombu.transport.redis.QoS, self).append(message, delivery_tag)
         else:
             super().append(message, delivery_tag)
@@ -83,6 +84,7 @@ class Channel(kombu.transport.redis.Channel):
         self._waits = False
         self._owner: str | None = None
         self._kept_client: Any = None
+        self.noted_tag: str | None = None
         self._queues_without_acknowledgement: set[str] = set()
         super().__init__(*arguments, **options)
 
@@ -151,9 +153,10 @@ class Channel(kombu.transport.redis.Channel):
             self.client.connection.disconnect()  # so that the next attempt connects again
             raise
 
-    def _deliver_from(self, key: bytes, raw: bytes) -> None:
+    def _deliver_from(self, key: bytes, raw: bytes, noted: int) -> None:
         queue = key.decode().rsplit(self.sep, 1)[0]
         message = loads(raw.decode())
+        self.noted_tag = message["properties"]["delivery_tag"] if noted else None
         if queue in self._queues_without_acknowledgement:
             self.qos._remove_from_indices(message["properties"]["delivery_tag"]).execute()
         self._queue_cycle.rotate(queue)

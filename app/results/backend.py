@@ -66,14 +66,15 @@ class ResultBackend(RedisBackend):
         """Store a result unless a final one is there already, which only a final one may replace.
 
         A task that is sent again at once may have succeeded before its first run stores that it is retried. That a
-        task has started is stored of one that does not end at once.
+        task has started is stored of one that does not end at once; of one that was delivered before, which may have
+        ended its worker, at once: those who settle dead letters go by it.
         """
 
         def store() -> None:
             key, *arguments = self._arguments_to_store(task_id, result, state, traceback, request)
             self._store_script(keys=[key], args=arguments, client=self._patient_client)
 
-        if state == STARTED and request is not None:
+        if state == STARTED and request is not None and not (request.delivery_info or {}).get("redelivered"):
             _later.store(task_id, store)
         else:
             _later.drop(task_id)

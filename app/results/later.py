@@ -21,7 +21,8 @@ class Later:
         os.register_at_fork(after_in_child=self._reset)  # the thread stays behind, and may hold the lock
 
     def _reset(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._storing: str | None = None
         self._added = threading.Event()
         self._waiting: dict[str, tuple[float, Callable[[], object]]] = {}
         self._thread: threading.Thread | None = None
@@ -39,22 +40,30 @@ class Later:
         """Have nothing stored of a task any more; what is just being stored is, when this returns."""
         with self._lock:
             self._waiting.pop(task_id, None)
+            self._lock.wait_for(lambda: self._storing != task_id)
 
     def _run(self) -> None:
         while True:
             self._added.wait()
             time.sleep(SECONDS)
             self._added.clear()
-            self._store_what_is_due()
-
-    def _store_what_is_due(self) -> None:
-        now = time.monotonic()
-        with self._lock:
-            for task_id in [task_id for task_id, (due, _) in self._waiting.items() if due <= now]:
-                _, store = self._waiting.pop(task_id)
+            while store := self._take_due():
                 try:
                     store()
-                except Exception:  # the thread goes on, for other tasks
-                    logger.exception("It was not stored that the task %s runs.", task_id)
-            if self._waiting:
+                except Exception as error:  # the task may be changing its arguments; others are to be stored
+                    logger.warning("It was not stored that the task %s runs: %s.", self._storing, error)
+                with self._lock:
+                    self._storing = None
+                    self._lock.notify_all()
+
+    def _take_due(self) -> Callable[[], object] | None:
+        """What is to be stored now; notes whose it is, and that there is more to wait for."""
+        with self._lock:
+            task_id = next(iter(self._waiting), None)
+            if task_id is None:
+                return None
+            if self._waiting[task_id][0] > time.monotonic():
                 self._added.set()
+                return None
+            self._storing = task_id
+            return self._waiting.pop(task_id)[1]

@@ -103,8 +103,9 @@ class _Session(requests.Session):
 def _session(connections: Connections) -> Iterator[requests.Session]:
     with _Session() as session:
         session.trust_env = False
+        adapter = WatchedAdapter(connections)
         for scheme in ("http://", "https://"):
-            session.mount(scheme, WatchedAdapter(connections))
+            session.mount(scheme, adapter)
         yield session
 
 

@@ -17,7 +17,7 @@ from kombu import Producer
 from kombu.exceptions import EncodeError, OperationalError
 
 from app import confirms
-from app.queues import DEFAULT_QUEUE
+from app.queues import DEFAULT_QUEUE, EXCHANGE
 from tasks.arithmetic import add
 from tests.services.rabbitmq import RabbitMQ, VirtualHost
 from tests.services.setup import ProjectSetup
@@ -171,3 +171,24 @@ def test_what_was_sent_before_an_error_in_a_group_leaves_at_once(vhost: VirtualH
     with pytest.raises(EncodeError):
         group(add.s(1, 1), add.s(2, 2), add.s(3, object())).apply_async()
     wait_until(lambda: vhost.message_count(DEFAULT_QUEUE) == 2, LIMIT, "the messages before it have arrived")
+
+
+@pytest.mark.usefixtures("app")
+def test_an_exchange_that_goes_away_is_an_error_of_the_group(
+    vhost: VirtualHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RabbitMQ closes the channel meanwhile: that is said, and the next task is sent and confirmed."""
+    add.delay(0, 0)
+    path = f"exchanges/{vhost.name}/{EXCHANGE}"
+    at_message(monkeypatch, SIZE // 2, lambda: vhost.node.api("DELETE", path).raise_for_status())
+    with pytest.raises(ChannelError, match="NOT_FOUND"):
+        group(add.s(i, i) for i in range(SIZE)).apply_async()
+    add.delay(1, 1)
+
+
+def test_who_has_a_producer_may_wait_for_each_task(app: Celery, vhost: VirtualHost) -> None:
+    """Only a group's messages wait for each other."""
+    with app.producer_or_acquire() as producer:
+        for sent in range(1, 4):
+            add.apply_async((sent, sent), producer=producer)
+            wait_until(lambda sent=sent: vhost.message_count(DEFAULT_QUEUE) == sent, LIMIT, "the message has arrived")

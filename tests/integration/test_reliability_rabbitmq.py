@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from amqp.exceptions import ChannelError
-from celery import Celery
-from celery.exceptions import TaskRevokedError, WorkerLostError
+from celery import Celery, chain, chord
+from celery.exceptions import ChordError, TaskRevokedError, WorkerLostError
 from celery.states import REVOKED, STARTED
 
 from app.queues import DEAD_LETTERS, DEFAULT_QUEUE, DELIVERY_LIMIT, SORTING, UNNEEDED
-from tasks.arithmetic import add
+from tasks.arithmetic import add, xsum
+from tasks.callbacks import on_task_error
 from tasks.long_running import count
 from tests.services.celery import Worker
 from tests.services.rabbitmq import VirtualHost
@@ -110,12 +111,19 @@ class DeadlyWorker(Worker):
 def test_a_task_that_expires_behind_another_is_revoked_by_the_worker(
     app: Celery, settings: dict[str, str], vhost: VirtualHost, tmp_path: Path
 ) -> None:
-    """Who waits for it is told as soon as the worker comes to it, with no beat; it is no dead letter."""
-    with Worker(tmp_path / "worker", settings, pool="solo"):
+    """Who waits for it, or for what hangs on it, is told when the worker comes to it, with no beat."""
+    late = add.si(1, 1).set(expires=0.05)
+    with Worker(tmp_path / "worker", settings, pool="solo") as worker:
         busy = count.delay(1, 3.0)
         wait_until(lambda: busy.state == STARTED, LIMIT, "the worker is busy")
-        late = add.apply_async((1, 1), expires=0.05)
-        with pytest.raises(TaskRevokedError, match="expired"):
-            late.get(timeout=LIMIT)
-    assert late.state == REVOKED
+        alone = late.apply_async(link_error=on_task_error.s())
+        chained = chain(late, add.s(1)).apply_async()
+        fanned_in = chord([chain(late, add.s(1)), add.si(2, 2)], xsum.s()).apply_async()
+        for result in (alone, chained):
+            with pytest.raises(TaskRevokedError, match="expired"):
+                app.AsyncResult(result.id).get(timeout=LIMIT)
+        with pytest.raises(ChordError):
+            app.AsyncResult(fanned_in.id).get(timeout=LIMIT)
+        wait_until(lambda: f"ERROR IN TASK {alone.id}" in worker.log(), LIMIT, "the errback was called")
+    assert alone.state == REVOKED
     assert vhost.message_count(DEAD_LETTERS) == 0

@@ -13,6 +13,7 @@ from celery.exceptions import Retry
 from celery.states import FAILURE, RETRY, REVOKED, STARTED, SUCCESS
 
 from app.celery import create_app
+from app.results import later
 from app.settings import read_settings
 from tests.services.valkey import Valkey
 from tests.waiting import wait_until
@@ -32,23 +33,29 @@ def backend(valkey: Valkey) -> Iterator[Any]:
         app.backend.client.close()
 
 
+@pytest.fixture
+def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task counts as short that the test ends within a second."""
+    monkeypatch.setattr(later, "SECONDS", 1.0)
+
+
 def store(backend: Any, state: str) -> None:
     """Store a result of the task `id` in `state`."""
     backend.store_result("id", RuntimeError("failed") if state in (FAILURE, RETRY, REVOKED) else state, state)
 
 
 @pytest.mark.parametrize("before", [SUCCESS, FAILURE, REVOKED])
-@pytest.mark.parametrize("later", [STARTED, RETRY, "PROGRESS"])
-def test_a_final_state_is_not_replaced_by_an_unfinished_one(backend: Any, before: str, later: str) -> None:
+@pytest.mark.parametrize("after", [STARTED, RETRY, "PROGRESS"])
+def test_a_final_state_is_not_replaced_by_an_unfinished_one(backend: Any, before: str, after: str) -> None:
     """What a second run reports late does not make a finished task look as if it ran."""
     backend.forget("id")
     store(backend, before)
-    store(backend, later)
+    store(backend, after)
     assert backend.get_state("id") == before
 
 
 @pytest.mark.parametrize(
-    ("before", "later", "kept"),
+    ("before", "after", "kept"),
     [
         (STARTED, RETRY, RETRY),
         (RETRY, STARTED, STARTED),
@@ -59,11 +66,11 @@ def test_a_final_state_is_not_replaced_by_an_unfinished_one(backend: Any, before
         (SUCCESS, REVOKED, SUCCESS),
     ],
 )
-def test_states_go_forwards(backend: Any, before: str, later: str, kept: str) -> None:
+def test_states_go_forwards(backend: Any, before: str, after: str, kept: str) -> None:
     """A task that failed may succeed when it is sent again; one that succeeded stays so."""
     backend.forget("id")
     store(backend, before)
-    store(backend, later)
+    store(backend, after)
     assert backend.get_state("id") == kept
 
 
@@ -143,6 +150,7 @@ def test_that_a_task_runs_is_stored_of_one_that_lasts(backend: Any) -> None:
         assert backend.get_task_meta(task_id)["result"] == {"pid": 1}
 
 
+@pytest.mark.usefixtures("time_enough")
 @pytest.mark.parametrize("state", [SUCCESS, FAILURE, RETRY])
 @pytest.mark.parametrize("request_", [Context({"id": "part-0"}), part(0)], ids=["alone", "in a chord"])
 def test_that_a_short_task_runs_is_not_stored(backend: Any, state: str, request_: Context) -> None:
@@ -160,6 +168,7 @@ def test_that_a_short_task_runs_is_not_stored(backend: Any, state: str, request_
     backend.client.flushdb()
 
 
+@pytest.mark.usefixtures("time_enough")
 @pytest.mark.parametrize("request_", [Context({"id": "part-0"}), part(0)], ids=["alone", "in a chord"])
 def test_a_short_task_costs_the_store_one_command(backend: Any, request_: Context) -> None:
     """Many short tasks are bound by what each of them asks of the store."""
@@ -177,3 +186,11 @@ def test_a_short_task_costs_the_store_one_command(backend: Any, request_: Contex
     wait_until(lambda: backend.get_state("lasts") == STARTED, LIMIT, "the state of the task that lasts")
     assert commands() - before == 2, "one for each of two tasks"
     backend.client.flushdb()
+
+
+def test_of_a_task_that_was_delivered_before_it_is_stored_at_once_that_it_runs(backend: Any) -> None:
+    """It may have ended its worker, and be about to do so again: then that it ran is what tells it from others."""
+    backend.forget("again")
+    request = Context({"id": "again", "delivery_info": {"redelivered": True}})
+    backend.store_result("again", {"pid": 1}, STARTED, request=request)
+    assert backend.get_state("again") == STARTED

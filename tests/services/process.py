@@ -94,7 +94,7 @@ class LocalProcess:
     def send_signal(self, signum: signal.Signals) -> None:
         """Send `signum` to the process alone and do not wait, but for SIGSTOP, until the last of its threads stops."""
         self._started.send_signal(signum)
-        if signum == signal.SIGSTOP:
+        if signum == signal.SIGSTOP and hasattr(os, "waitid"):  # not on macOS before Python 3.13
             os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def restart(self) -> Self:

@@ -31,8 +31,6 @@ def countdown(scene: Scene) -> Finding:
 def expires(scene: Scene) -> Finding:
     """Tasks expire while the only process of the worker is busy."""
     scene.worker(concurrency=1)
-    if scene.is_ours:
-        scene.beat(short=False)  # which has what has expired settled
     scene.send("work", "busy", 6.0)
     wait_until(scene.ledger.runs, 60, "the worker is busy")
     results = [scene.send("work", f"expiring-{number}", expires=2.0) for number in range(EXPIRING)]
