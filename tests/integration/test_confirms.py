@@ -16,7 +16,7 @@ from celery import Celery, group
 from kombu import Producer
 from kombu.exceptions import EncodeError, OperationalError
 
-from app import confirms
+from app import confirms, writing
 from app.queues import DEFAULT_QUEUE, EXCHANGE
 from tasks.arithmetic import add
 from tests.services.rabbitmq import RabbitMQ, VirtualHost
@@ -186,8 +186,11 @@ def test_an_exchange_that_goes_away_is_an_error_of_the_group(
     add.delay(1, 1)
 
 
-def test_who_has_a_producer_may_wait_for_each_task(app: Celery, vhost: VirtualHost) -> None:
+def test_who_has_a_producer_may_wait_for_each_task(
+    app: Celery, vhost: VirtualHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only a group's messages wait for each other."""
+    monkeypatch.setattr(writing, "QUICKLY", LIMIT)
     with app.producer_or_acquire() as producer:
         for sent in range(1, 4):
             add.apply_async((sent, sent), producer=producer)

@@ -101,6 +101,16 @@ def test_a_message_that_is_taken_is_noted_once(data_dir: Path) -> None:
             assert records(data_dir) == [0, 0, 0]
 
 
+def test_a_message_that_is_asked_for_is_noted_too(data_dir: Path) -> None:
+    """No script takes it, so kombu's own note is the only one, and goes with the acknowledgement."""
+    with Connection(embedded.url(data_dir)) as connection:
+        send(connection, "a")
+        message = Queue("work")(connection.default_channel).get()
+        assert records(data_dir)[:2] == [1, 1]
+        message.ack()
+        assert records(data_dir)[:2] == [0, 0]
+
+
 def test_a_message_that_comes_later_is_waited_for(data_dir: Path) -> None:
     """A consumer of several queues gets what comes into any of them, at any priority."""
     with Connection(embedded.url(data_dir)) as connection, receiving(connection, "work", "more") as messages:
