@@ -1,10 +1,14 @@
 """One HTTP request that is bounded in time and size, whatever the other side does."""
 
+import os
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -19,6 +23,8 @@ REDIRECTS: Final = (301, 302, 303, 307, 308)
 CONNECT_SECONDS: Final = 5.0
 CHUNK: Final = 16 * 1024
 """Bytes off the wire per step; gzip makes at most about a thousand times as many of them."""
+IDLE_SECONDS: Final = 1.0
+"""For how long a connection is kept for the next request: services keep theirs for some seconds at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,41 +60,98 @@ def fetch(request: Request) -> Reply:
     redirects where it must not.
     """
     # requests' own timeouts hold for each read: a server that sends a byte a second passes them for ever. So the
-    # request runs in a thread of its own, and is ended after the deadline by shutting its connections down.
-    connections = Connections()
-    done: Future[Reply] = Future()
-    thread = threading.Thread(target=_settle, args=(done, request, connections), daemon=True, name="weather-request")
-    try:
-        thread.start()
-        return done.result(timeout=request.deadline)
-    except TimeoutError:
-        raise ProviderUnreachable(f"{request.service} did not answer within {request.deadline:g} s.") from None
-    finally:
-        connections.shut_down()
+    # request runs in another thread, and is ended after the deadline by shutting that one's connections down.
+    deadline = time.monotonic() + request.deadline
+    if (kept := _idle_client()) is not None:
+        with suppress(_KeptConnectionFailed):
+            return kept.fetch(request, deadline)
+    return _Client().fetch(request, deadline)
 
 
-def _settle(done: Future[Reply], request: Request, connections: Connections) -> None:
+class _KeptConnectionFailed(ProviderUnreachable):
+    """The service may have ended the connection in the same moment; RFC 9112 (9.3.1) says to ask over another one."""
+
+
+class _Client:
+    """A thread that makes one request at a time, over connections of its own."""
+
+    def __init__(self) -> None:
+        self._connections = Connections()
+        self._asked: SimpleQueue[tuple[Request, Future[Reply]] | None] = SimpleQueue()
+        threading.Thread(target=self._serve, daemon=True, name="weather-requests").start()
+
+    def fetch(self, request: Request, deadline: float) -> Reply:
+        """Make a request, and be there for the next one for a while; after a failure not."""
+        done: Future[Reply] = Future()
+        self._asked.put((request, done))
+        is_of_use = False
+        try:
+            reply = done.result(timeout=max(0.0, deadline - time.monotonic()))
+            # More than one: the service has ended the first, or redirects to another host.
+            is_of_use = self._connections.count == 1
+        except TimeoutError:
+            raise ProviderUnreachable(f"{request.service} did not answer within {request.deadline:g} s.") from None
+        finally:
+            if is_of_use:
+                _idle.append(self)
+            else:
+                self._connections.shut_down()
+                self._asked.put(None)
+        return reply
+
+    def _serve(self) -> None:
+        with _session(self._connections) as session:
+            while asked := self._next():
+                request, done = asked
+                _settle(done, request, session, self._connections)
+                session.cookies.clear()
+                del asked, request, done  # an idle thread holds no reply
+        self._connections.shut_down()
+
+    def _next(self) -> tuple[Request, Future[Reply]] | None:
+        while True:
+            try:
+                return self._asked.get(timeout=IDLE_SECONDS)
+            except Empty:
+                with suppress(ValueError):  # somebody has just taken this client, or has not kept it yet
+                    _idle.remove(self)
+                    return None
+
+
+_idle: deque[_Client] = deque()
+os.register_at_fork(after_in_child=_idle.clear)  # the threads are the parent's
+
+
+def _idle_client() -> _Client | None:
+    with suppress(IndexError):
+        return _idle.pop()
+    return None
+
+
+def _settle(done: Future[Reply], request: Request, session: requests.Session, connections: Connections) -> None:
+    before = connections.count
     try:
-        done.set_result(_follow(request, connections))
+        done.set_result(_follow(request, session))
     except (ProviderUnreachable, ReplyNotUnderstood) as error:
         done.set_exception(error)
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-        done.set_exception(ProviderUnreachable(f"{request.service} could not be reached: {_reason(error)}."))
+        is_kept = isinstance(error, requests.ConnectionError) and connections.count == before
+        kind = _KeptConnectionFailed if is_kept else ProviderUnreachable
+        done.set_exception(kind(f"{request.service} could not be reached: {_reason(error)}."))
     except BaseException as error:  # whoever waits for the result is told, not this thread
         done.set_exception(error)
 
 
-def _follow(request: Request, connections: Connections) -> Reply:
+def _follow(request: Request, session: requests.Session) -> Reply:
     """Send the request and follow its redirects."""
     url, form = request.url, request.form
-    with _session(connections) as session:
-        for _ in range(MAX_REDIRECTS + 1):
-            with _open(session, request, url, form) as response:
-                target = response.headers.get("location")
-                if response.status_code not in REDIRECTS or target is None:
-                    return _read(request, response)
-            url = redirect_target(request.service, url, target)
-            form = form if response.status_code in (307, 308) else None
+    for _ in range(MAX_REDIRECTS + 1):
+        with _open(session, request, url, form) as response:
+            target = response.headers.get("location")
+            if response.status_code not in REDIRECTS or target is None:
+                return _read(request, response)
+        url = redirect_target(request.service, url, target)
+        form = form if response.status_code in (307, 308) else None
     raise ReplyNotUnderstood(f"{request.service} redirects the request more than {MAX_REDIRECTS} times.")
 
 

@@ -1,4 +1,4 @@
-"""The connections of one HTTP request, so that they can be ended from outside at any moment."""
+"""The connections of HTTP requests, so that they can be ended from outside at any moment."""
 
 import socket
 import threading
@@ -11,7 +11,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 
 class Connections:
-    """The open connections of one request."""
+    """The connections of the requests of one session."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -28,6 +28,11 @@ class Connections:
                 connection.close()
                 raise OSError("the request was ended")
             self._sockets.append(connection.dup())
+
+    @property
+    def count(self) -> int:
+        """How many there have been."""
+        return len(self._sockets)
 
     def shut_down(self) -> None:
         """End every connection, those to come included; whoever reads from one sees its end at once."""

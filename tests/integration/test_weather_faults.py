@@ -136,7 +136,8 @@ def test_met_norway_can_be_as_wrong(world: World, fault: str) -> None:
     with pytest.raises(WeatherError, match=r"^MET Norway .*\.$"):
         world.collect(MET_NORWAY, deadline=0.3 if fault in SLOW else 5)
     assert not world.store.path.exists()
-    assert len(world.server.asked) <= (8 if fault == "redirect-loop" else 2)
+    # Two, and one more where a connection that was kept breaks off.
+    assert len(world.server.asked) <= (8 if fault == "redirect-loop" else 3)
 
 
 @pytest.mark.parametrize("fault", [name for name in OF_THE_FIRST_PLACE if name.startswith(("temperature", "unit-u"))])

@@ -1,9 +1,12 @@
 """One request: ended at its deadline wherever the other side is slow, and without the environment's surprises."""
 
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -24,7 +27,7 @@ def server() -> Iterator[WeatherServer]:
 
 
 def requests_under_way() -> int:
-    return sum(thread.name == "weather-request" for thread in threading.enumerate())
+    return sum(thread.name == "weather-requests" for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip", "drip-headers"])
@@ -85,3 +88,83 @@ def test_a_redirected_post_keeps_its_form_only_where_http_says_so(server: Weathe
         server.fault(fault)
         fetch(Request("The service", f"{server.url}/v1/forecast?x=1", {}, form={"latitude": "1", "longitude": "2"}))
         assert server.asked[-1].method == method
+
+
+class Hand:
+    """A service with one thread that answers every request with `{}` over connections that a test can look at."""
+
+    def __init__(self, listening: socket.socket, answers: int, one_more: bool = False) -> None:
+        """Answer so often over each connection, then end it: at once, or when it has been asked `one_more` time."""
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        self.heads: list[list[bytes]] = []
+        """What was asked over each connection."""
+        self.ended = 0
+        """How many connections the other side has ended."""
+        self._answers = answers
+        self._one_more = one_more
+        self._listening = listening
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # the test is over
+            while True:
+                connection, _ = self._listening.accept()
+                self._talk(connection)
+
+    def _talk(self, connection: socket.socket) -> None:
+        heads: list[bytes] = []
+        self.heads.append(heads)
+        with connection:
+            while len(heads) < self._answers + self._one_more:
+                if not (head := connection.recv(65536)):
+                    self.ended += 1
+                    return
+                heads.append(head)
+                if len(heads) <= self._answers:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}")
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+def test_requests_in_a_row_share_a_connection_that_is_ended_soon(listening: socket.socket) -> None:
+    """Three requests come over one connection, without the cookie that the service gave; then it is ended."""
+    hand = Hand(listening, answers=9)
+    for _ in range(3):
+        assert fetch(Request("The service", hand.url, {})).body == b"{}"
+    assert [len(heads) for heads in hand.heads] == [3]
+    assert not any(b"cookie" in head.lower() for head in hand.heads[0])
+    wait_until(lambda: hand.ended == 1, 5, "the connection that nobody uses is ended")
+    wait_until(lambda: requests_under_way() == 0, 5, "its thread has ended")
+
+
+def test_a_connection_that_the_service_has_ended_is_not_used_again(listening: socket.socket) -> None:
+    """A service that ends its connection after each answer, without saying so, gives an answer every time."""
+    hand = Hand(listening, answers=1)
+    for _ in range(5):
+        assert fetch(Request("The service", hand.url, {})).body == b"{}"
+    assert [len(heads) for heads in hand.heads] == [1] * 5
+
+
+def test_a_connection_that_breaks_off_when_it_is_used_again_is_no_failure(listening: socket.socket) -> None:
+    """A service that ends a kept connection when the next request comes has that one again over another connection."""
+    hand = Hand(listening, answers=1, one_more=True)
+    for _ in range(3):
+        assert fetch(Request("The service", hand.url, {})).body == b"{}"
+    assert [len(heads) for heads in hand.heads] == [2, 2, 1]
+
+
+def test_many_requests_at_once_each_have_their_answer(server: WeatherServer) -> None:
+    """80 requests from 20 threads over kept connections: each gets the answer for its own place."""
+
+    def latitude(number: int) -> float:
+        reply = fetch(
+            Request("The service", f"{server.url}/v1/forecast?latitude={number}&longitude=2&current=temperature_2m", {})
+        )
+        return float(json.loads(reply.body)["latitude"])
+
+    with ThreadPoolExecutor(20) as pool:
+        assert [round(found) for found in pool.map(latitude, range(80))] == list(range(80))
