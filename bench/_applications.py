@@ -5,7 +5,9 @@ project, which Celery reads too.
 """
 
 import os
+from typing import Any
 
+import requests
 from celery import Celery
 
 from app.celery import create_app
@@ -32,6 +34,11 @@ def total(numbers: list[int] | list[list[int]]) -> int:
     return sum(sum(each) if isinstance(each, list) else each for each in numbers)
 
 
+def get(url: str) -> Any:
+    """The JSON document there."""
+    return requests.get(url, timeout=10).json()
+
+
 for application in (stock, ours):
-    for function in (nothing, add, total):
+    for function in (nothing, add, total, get):
         application.task(name=function.__name__, shared=False)(function)

@@ -7,6 +7,8 @@ a result is compared and stored by one script, and the result of a chord's part 
 # mypy: disable-error-code="attr-defined, misc, has-type"
 # The stubs of celery leave out nearly everything that this backend consists of.
 
+import os
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -40,6 +42,7 @@ class ResultBackend(RedisBackend):
         self._is_patient = False
         self._result_to_store: tuple[str | bytes, ...] = ()
         self._claimed: set[Any] = set()
+        self._own = threading.local()
 
     @property
     def client(self) -> Any:
@@ -50,9 +53,15 @@ class ResultBackend(RedisBackend):
     def _plain_client(self) -> Any:
         return self._create_client(**self.connparams)
 
-    @cached_property
+    @property
     def _patient_client(self) -> Any:
-        return self._create_client(**self.connparams, retry=UntilBack())
+        # Each thread has one connection: to take one from a pool and give it back is a tenth of the cost of a short
+        # task. After a fork it is the parent's.
+        own, process = self._own, os.getpid()
+        if getattr(own, "process", None) != process:
+            own.client = self._create_client(**self.connparams, retry=UntilBack()).client()
+            own.process = process
+        return own.client
 
     def _store_result(
         self,

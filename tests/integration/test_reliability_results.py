@@ -1,6 +1,9 @@
 """Results: no state goes backwards, and nothing is lost while the store is away."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +40,35 @@ def backend(valkey: Valkey) -> Iterator[Any]:
 def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task counts as short that the test ends within a second."""
     monkeypatch.setattr(later, "SECONDS", 1.0)
+
+
+FORKS = """
+import os
+from app.celery import app
+app.backend.store_result("before", None, "SUCCESS")
+children = []
+for _ in range(3):
+    if not (child := os.fork()):
+        for number in range(200):
+            app.backend.store_result(f"{os.getpid()}-{number}", number, "SUCCESS")
+        os._exit(0)
+    children.append(child)
+for number in range(200):
+    app.backend.store_result(str(number), number, "SUCCESS")
+assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+print(*children)
+"""
+
+
+def test_forks_store_their_results_over_connections_of_their_own(valkey: Valkey, backend: Any, tmp_path: Path) -> None:
+    """A process that has stored a result, and three forks of it, store 200 each at the same time: all are right."""
+    settings = {"CELERY_RESULT_BACKEND": valkey.url, "CELERY_BROKER_URL": "amqp://127.0.0.1:1//"}
+    environment = {**os.environ, "DATA_DIR": str(tmp_path)} | settings
+    run = [sys.executable, "-c", FORKS]
+    done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert done.returncode == 0, done.stderr
+    for prefix in ("", *(f"{child}-" for child in done.stdout.split())):
+        assert [backend.get_result(f"{prefix}{number}") for number in range(200)] == list(range(200))
 
 
 def store(backend: Any, state: str) -> None:
