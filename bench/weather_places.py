@@ -1,7 +1,8 @@
 """The weather of 200 places from a service that takes 50 ms to answer: in one request, and one task for each place.
 
-The tasks are run by one worker with 50 threads. Beside it one of stock Celery with as many threads gets the same
-answers by `requests.get`, and neither reads nor checks them: so long this machine takes at the least without more care.
+The tasks are run by one worker with 50 threads, over RabbitMQ and Valkey with an append-only file. Beside it one of
+stock Celery with as many threads asks the same by `requests.get` and returns the answers unchecked, in turns: what that
+takes says how fast this machine is.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Any
 from celery import group
 
 from app.weather.observation import Place
+from app.weather.parsing.open_meteo import VARIABLES
 from bench._sides import sides
 from tests.services.celery import Worker
 from tests.services.weather_server import OPEN_METEO, WeatherServer, weather_server
@@ -29,7 +31,10 @@ THREADS = 50
 TARGETS = {"in one request": 0.1, "a task for each": 0.4}
 """Seconds, at most."""
 MOST_OF_STOCK = 0.83
-"""The same target for the tasks as a share of stock's time, which was 0.48 s where the target comes from."""
+"""The same target for the tasks as a share of stock's time, which was 0.48 s where the target comes from.
+
+Either will do: the seconds depend on the machine.
+"""
 
 
 @dataclass
@@ -67,12 +72,15 @@ def main() -> int:
     places = [Place(f"Place {i}", 40 + i / 20, i / 4) for i in range(options.places)]
     with tempfile.TemporaryDirectory() as name, weather_server() as server:
         server.answer_seconds = ANSWER_SECONDS
-        one = statistics.median(in_one_request(places, server, Path(name), options.rounds))
         stock, ours = a_task_for_each(places, server, options.rounds)
+        one = statistics.median(in_one_request(places, server, Path(name), options.rounds))
     figures = [Figure("in one request", one), Figure("a task for each", ours, stock)]
     if options.json:
-        rows = [vars(figure) | {"ratio": figure.ratio, "target": TARGETS[figure.name]} for figure in figures]
-        print(json.dumps({"weather_places": rows, "places": options.places}))
+        rows = [
+            vars(figure) | {"ratio": figure.ratio, "target": TARGETS[figure.name], "is_met": figure.is_met}
+            for figure in figures
+        ]
+        print(json.dumps({"weather_places": rows, "places": options.places, "most_of_stock": MOST_OF_STOCK}))
     else:
         for figure in figures:
             print(f"the weather of {options.places} places, {figure}")
@@ -99,19 +107,22 @@ def a_task_for_each(places: list[Place], server: WeatherServer, rounds: int) -> 
         from app.celery import app
         from tasks.weather import fetch
 
-        url = f"{server.open_meteo_url}/v1/forecast?latitude={{}}&longitude={{}}&current=temperature_2m,weather_code"
+        variables = ",".join(VARIABLES.values())
+        url = f"{server.open_meteo_url}/v1/forecast?latitude={{}}&longitude={{}}&current={variables}"
         get = stock.app.tasks["get"]
-        fetched = [fetch.s(place.name, place.latitude, place.longitude) for place in places]
-        got = [get.s(url.format(place.latitude, place.longitude)) for place in places]
+        tasks = {
+            "stock": group([get.s(url.format(place.latitude, place.longitude)) for place in places], app=stock.app),
+            "ours": group([fetch.s(place.name, place.latitude, place.longitude) for place in places], app=app),
+        }
+        times: dict[str, list[float]] = {name: [] for name in tasks}
         folder = ours.folder / "worker"
-        times: dict[str, list[float]] = {"stock": [], "ours": []}
         with (
             stock.worker("stock-threads", pool="threads", concurrency=THREADS),
             Worker(folder, {**ours.settings, **settings}, pool="threads", concurrency=THREADS),
         ):
-            for _ in range(rounds):
-                times["stock"].append(seconds_of(group(got, app=stock.app), len(places)))
-                times["ours"].append(seconds_of(group(fetched, app=app), len(places)))
+            for number in range(rounds):
+                for name in list(tasks)[:: 1 if number % 2 else -1]:
+                    times[name].append(seconds_of(tasks[name].clone(), len(places)))
     return statistics.median(times["stock"]), statistics.median(times["ours"])
 
 

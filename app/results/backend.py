@@ -7,8 +7,6 @@ a result is compared and stored by one script, and the result of a chord's part 
 # mypy: disable-error-code="attr-defined, misc, has-type"
 # The stubs of celery leave out nearly everything that this backend consists of.
 
-import os
-import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -22,6 +20,7 @@ from app.results import chords
 from app.results.claims import CLAIM_SECONDS, Claims
 from app.results.later import Later
 from app.results.listening import AT_ONCE, Listener
+from app.results.own_connection import OwnConnection
 from app.results.patience import UntilBack
 from app.results.scripts import STORE_AND_COUNT, STORE_RESULT
 
@@ -42,7 +41,7 @@ class ResultBackend(RedisBackend):
         self._is_patient = False
         self._result_to_store: tuple[str | bytes, ...] = ()
         self._claimed: set[Any] = set()
-        self._own = threading.local()
+        self._own = OwnConnection(lambda: self._create_client(**self.connparams, retry=UntilBack()))
 
     @property
     def client(self) -> Any:
@@ -55,13 +54,7 @@ class ResultBackend(RedisBackend):
 
     @property
     def _patient_client(self) -> Any:
-        # Each thread has one connection: to take one from a pool and give it back is a tenth of the cost of a short
-        # task. After a fork it is the parent's.
-        own, process = self._own, os.getpid()
-        if getattr(own, "process", None) != process:
-            own.client = self._create_client(**self.connparams, retry=UntilBack()).client()
-            own.process = process
-        return own.client
+        return self._own.client
 
     def _store_result(
         self,

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -69,7 +70,10 @@ def fetch(request: Request) -> Reply:
 
 
 class _KeptConnectionFailed(ProviderUnreachable):
-    """The service may have ended the connection in the same moment; RFC 9112 (9.3.1) says to ask over another one."""
+    """The service may have ended the connection in the same moment.
+
+    RFC 9112 (9.3.1) allows to ask again over another one what changes nothing; forms here only ask, too.
+    """
 
 
 class _Client:
@@ -77,18 +81,21 @@ class _Client:
 
     def __init__(self) -> None:
         self._connections = Connections()
-        self._asked: SimpleQueue[tuple[Request, Future[Reply]] | None] = SimpleQueue()
-        threading.Thread(target=self._serve, daemon=True, name="weather-requests").start()
+        self._asked: _Asked = SimpleQueue()
+        weakref.finalize(self, self._asked.put, None)  # a time limit may come anywhere, and leave it to nobody
+        served = weakref.ref(self), self._asked, self._connections
+        threading.Thread(target=_serve, args=served, daemon=True, name="weather-requests").start()
 
     def fetch(self, request: Request, deadline: float) -> Reply:
         """Make a request, and be there for the next one for a while; after a failure not."""
         done: Future[Reply] = Future()
-        self._asked.put((request, done))
         is_of_use = False
         try:
+            self._asked.put((request, done))
             reply = done.result(timeout=max(0.0, deadline - time.monotonic()))
-            # More than one: the service has ended the first, or redirects to another host.
-            is_of_use = self._connections.count == 1
+            # More than one connection: the service has ended the first, or redirects to another host. And http.client
+            # takes an interim reply (1xx) for the whole, which comes later.
+            is_of_use = self._connections.count == 1 and reply.status >= 200
         except TimeoutError:
             raise ProviderUnreachable(f"{request.service} did not answer within {request.deadline:g} s.") from None
         finally:
@@ -99,25 +106,8 @@ class _Client:
                 self._asked.put(None)
         return reply
 
-    def _serve(self) -> None:
-        with _session(self._connections) as session:
-            while asked := self._next():
-                request, done = asked
-                _settle(done, request, session, self._connections)
-                session.cookies.clear()
-                del asked, request, done  # an idle thread holds no reply
-        self._connections.shut_down()
 
-    def _next(self) -> tuple[Request, Future[Reply]] | None:
-        while True:
-            try:
-                return self._asked.get(timeout=IDLE_SECONDS)
-            except Empty:
-                with suppress(ValueError):  # somebody has just taken this client, or has not kept it yet
-                    _idle.remove(self)
-                    return None
-
-
+_Asked = SimpleQueue[tuple[Request, Future[Reply]] | None]
 _idle: deque[_Client] = deque()
 os.register_at_fork(after_in_child=_idle.clear)  # the threads are the parent's
 
@@ -126,6 +116,27 @@ def _idle_client() -> _Client | None:
     with suppress(IndexError):
         return _idle.pop()
     return None
+
+
+def _serve(client: "weakref.ref[_Client]", asked: _Asked, connections: Connections) -> None:
+    """Make what is asked of a client, until it has been idle for a while, or is gone."""
+    with _session(connections) as session:
+        while (job := _next(client, asked)) is not None:
+            request, done = job
+            _settle(done, request, session, connections)
+            session.cookies.clear()
+            del job, request, done  # an idle thread holds no reply
+    connections.shut_down()
+
+
+def _next(client: "weakref.ref[_Client]", asked: _Asked) -> tuple[Request, Future[Reply]] | None:
+    while True:
+        try:
+            return asked.get(timeout=IDLE_SECONDS)
+        except Empty:
+            with suppress(ValueError):  # somebody has just taken the client
+                _idle.remove(client())  # type: ignore[arg-type]  # None is not there
+                return None
 
 
 def _settle(done: Future[Reply], request: Request, session: requests.Session, connections: Connections) -> None:

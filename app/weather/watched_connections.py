@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import Any
 
@@ -14,25 +15,25 @@ class Connections:
     """The connections of the requests of one session."""
 
     def __init__(self) -> None:
+        self.count = 0
+        """How many there have been, those that could not be made included."""
         self._lock = threading.Lock()
         self._ended = False
         self._sockets: list[socket.socket] = []
 
-    def add(self, connection: socket.socket) -> None:
-        """Watch `connection`: by a copy, since TLS takes the original apart.
+    def watched(self, connect: Callable[[], socket.socket]) -> socket.socket:
+        """Make a connection and watch it: by a copy, since TLS takes the original apart.
 
         Closes it, and raises OSError, when the connections have been shut down already.
         """
+        self.count += 1
+        connection = connect()
         with self._lock:
             if self._ended:
                 connection.close()
                 raise OSError("the request was ended")
             self._sockets.append(connection.dup())
-
-    @property
-    def count(self) -> int:
-        """How many there have been."""
-        return len(self._sockets)
+        return connection
 
     def shut_down(self) -> None:
         """End every connection, those to come included; whoever reads from one sees its end at once."""
@@ -58,13 +59,11 @@ class WatchedAdapter(HTTPAdapter):
 
         class Plain(HTTPConnection):
             def _new_conn(self) -> socket.socket:
-                connections.add(connection := super()._new_conn())
-                return connection
+                return connections.watched(super()._new_conn)
 
         class Encrypted(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
-                connections.add(connection := super()._new_conn())
-                return connection
+                return connections.watched(super()._new_conn)
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain

@@ -20,6 +20,12 @@ pytestmark = pytest.mark.timeout(20)
 PATH = "/v1/forecast?latitude=1&longitude=2&current=temperature_2m"
 
 
+@pytest.fixture(autouse=True)
+def no_kept_connections() -> None:
+    """Those of the test before are ended."""
+    wait_until(lambda: requests_under_way() == 0, 5, "the connections of the test before are ended")
+
+
 @pytest.fixture
 def server() -> Iterator[WeatherServer]:
     with weather_server() as server:
@@ -90,11 +96,15 @@ def test_a_redirected_post_keeps_its_form_only_where_http_says_so(server: Weathe
         assert server.asked[-1].method == method
 
 
-class Hand:
-    """A service with one thread that answers every request with `{}` over connections that a test can look at."""
+ANSWER = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}"
 
-    def __init__(self, listening: socket.socket, answers: int, one_more: bool = False) -> None:
+
+class Hand:
+    """A service with one thread, whose connections a test can look at."""
+
+    def __init__(self, listening: socket.socket, answers: int, one_more: bool = False, answer: bytes = ANSWER) -> None:
         """Answer so often over each connection, then end it: at once, or when it has been asked `one_more` time."""
+        self._answer = answer
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         self.heads: list[list[bytes]] = []
         """What was asked over each connection."""
@@ -121,7 +131,7 @@ class Hand:
                     return
                 heads.append(head)
                 if len(heads) <= self._answers:
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}")
+                    connection.sendall(self._answer)
 
 
 @pytest.fixture
@@ -155,6 +165,14 @@ def test_a_connection_that_breaks_off_when_it_is_used_again_is_no_failure(listen
     for _ in range(3):
         assert fetch(Request("The service", hand.url, {})).body == b"{}"
     assert [len(heads) for heads in hand.heads] == [2, 2, 1]
+
+
+def test_a_connection_is_not_kept_after_an_interim_reply(listening: socket.socket) -> None:
+    """The final reply that follows a 103 cannot be taken for that to the next request."""
+    hand = Hand(listening, answers=9, answer=b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    for _ in range(2):
+        assert fetch(Request("The service", hand.url, {})).status == 103
+    assert [len(heads) for heads in hand.heads] == [1, 1]
 
 
 def test_many_requests_at_once_each_have_their_answer(server: WeatherServer) -> None:

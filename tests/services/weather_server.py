@@ -156,6 +156,7 @@ def _met_norway(asked: Asked, now: datetime) -> Answer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 256
     weather: WeatherServer
 
     def handle_error(self, request: object, client_address: object) -> None:
