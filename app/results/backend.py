@@ -46,15 +46,11 @@ class ResultBackend(RedisBackend):
     @property
     def client(self) -> Any:
         """The connections to the store."""
-        return self._patient_client if self._is_patient else self._plain_client
+        return self._own.client if self._is_patient else self._plain_client
 
     @cached_property
     def _plain_client(self) -> Any:
         return self._create_client(**self.connparams)
-
-    @property
-    def _patient_client(self) -> Any:
-        return self._own.client
 
     def _store_result(
         self,
@@ -74,7 +70,7 @@ class ResultBackend(RedisBackend):
 
         def store() -> None:
             key, *arguments = self._arguments_to_store(task_id, result, state, traceback, request)
-            self._store_script(keys=[key], args=arguments, client=self._patient_client)
+            self._store_script(keys=[key], args=arguments, client=self._own.client)
 
         if state == STARTED and request is not None and not (request.delivery_info or {}).get("redelivered"):
             _later.store(task_id, store)

@@ -13,6 +13,7 @@ import pytest
 from app.weather.errors import ProviderUnreachable
 from app.weather.fetch import Request, fetch
 from tests.services.weather_server import WeatherServer, weather_server
+from tests.services.weather_world import requests_under_way
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(20)
@@ -30,10 +31,6 @@ def no_kept_connections() -> None:
 def server() -> Iterator[WeatherServer]:
     with weather_server() as server:
         yield server
-
-
-def requests_under_way() -> int:
-    return sum(thread.name == "weather-requests" for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip", "drip-headers"])

@@ -1,6 +1,7 @@
 """What a test of the weather needs: places, a clock that stands still, the playing services and a weather file."""
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -63,6 +64,11 @@ class World:
     def count(self, place: Place) -> int:
         """How many times of observation there are of a place."""
         return len({row["observed_at"] for row in self.rows() if row["place"] == place.name})
+
+
+def requests_under_way() -> int:
+    """How many threads of this process make requests to weather services, or keep connections to them."""
+    return sum(thread.name == "weather-requests" for thread in threading.enumerate())
 
 
 @contextmanager
