@@ -5,9 +5,9 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -120,11 +120,12 @@ def _idle_client() -> _Client | None:
 
 def _serve(client: "weakref.ref[_Client]", asked: _Asked, connections: Connections) -> None:
     """Make what is asked of a client, until it has been idle for a while, or is gone."""
-    with _session(connections) as session:
+    # Without a session of requests: it would keep cookies, ask the environment, read the whole body of each redirect,
+    # however long, and take as long again as the adapter's own part in a request.
+    with closing(WatchedAdapter(connections)) as adapter:
         while (job := _next(client, asked)) is not None:
             request, done = job
-            _settle(done, request, session, connections)
-            session.cookies.clear()
+            _settle(done, request, adapter, connections)
             del job, request, done  # an idle thread holds no reply
     connections.shut_down()
 
@@ -139,10 +140,10 @@ def _next(client: "weakref.ref[_Client]", asked: _Asked) -> tuple[Request, Futur
                 return None
 
 
-def _settle(done: Future[Reply], request: Request, session: requests.Session, connections: Connections) -> None:
+def _settle(done: Future[Reply], request: Request, adapter: WatchedAdapter, connections: Connections) -> None:
     before = connections.count
     try:
-        done.set_result(_follow(request, session))
+        done.set_result(_follow(request, adapter))
     except (ProviderUnreachable, ReplyNotUnderstood) as error:
         done.set_exception(error)
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
@@ -153,11 +154,11 @@ def _settle(done: Future[Reply], request: Request, session: requests.Session, co
         done.set_exception(error)
 
 
-def _follow(request: Request, session: requests.Session) -> Reply:
+def _follow(request: Request, adapter: WatchedAdapter) -> Reply:
     """Send the request and follow its redirects."""
     url, form = request.url, request.form
     for _ in range(MAX_REDIRECTS + 1):
-        with _open(session, request, url, form) as response:
+        with _open(adapter, request, url, form) as response:
             target = response.headers.get("location")
             if response.status_code not in REDIRECTS or target is None:
                 return _read(request, response)
@@ -166,39 +167,13 @@ def _follow(request: Request, session: requests.Session) -> Reply:
     raise ReplyNotUnderstood(f"{request.service} redirects the request more than {MAX_REDIRECTS} times.")
 
 
-class _Session(requests.Session):
-    """A session that leaves redirects alone: requests would read the whole body of each, however long it is."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: no reply is a redirect."""
-
-
-@contextmanager
-def _session(connections: Connections) -> Iterator[requests.Session]:
-    with _Session() as session:
-        session.trust_env = False
-        adapter = WatchedAdapter(connections)
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, adapter)
-        yield session
-
-
 def _open(
-    session: requests.Session, request: Request, url: str, form: Mapping[str, str] | None
+    adapter: WatchedAdapter, request: Request, url: str, form: Mapping[str, str] | None
 ) -> closing[requests.Response]:
     headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", **request.headers}
     timeout = min(CONNECT_SECONDS, request.deadline), request.deadline + 1  # the deadline itself comes first
-    return closing(
-        session.request(
-            "GET" if form is None else "POST",
-            url,
-            data=form,
-            headers=headers,
-            timeout=timeout,
-            stream=True,
-            allow_redirects=False,
-        )
-    )
+    prepared = requests.Request("GET" if form is None else "POST", url, headers, data=form).prepare()
+    return closing(adapter.send(prepared, stream=True, timeout=timeout))
 
 
 def _read(request: Request, response: requests.Response) -> Reply:

@@ -64,7 +64,7 @@ def parse_past(body: bytes, places: Sequence[Place], now: datetime, missing: Mis
 
 def error_reason(body: bytes) -> str:
     """The reason in a reply that reports an error, on one line and not too long; empty when it reports none."""
-    if len(body) > 4096:
+    if len(body) > 4096 or b'"reason"' not in body:
         return ""
     try:
         document = decode(body, SERVICE)
