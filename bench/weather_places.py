@@ -1,8 +1,8 @@
 """The weather of 200 places from a service that takes 50 ms to answer: in one request, and one task for each place.
 
-The tasks are run by one worker with 50 threads, over RabbitMQ and Valkey with an append-only file. Beside it one of
-stock Celery with as many threads asks the same by `requests.get` and returns the answers unchecked, in turns: what that
-takes says how fast this machine is.
+The tasks are run over RabbitMQ and Valkey with an append-only file, by 50 threads: in two workers, since a process runs
+Python in one thread at a time. Beside them, in turns, one worker of stock Celery with as many threads asks the same by
+`requests.get` and returns the answers unchecked: what that takes says how fast this machine is.
 """
 
 import argparse
@@ -117,8 +117,9 @@ def a_task_for_each(places: list[Place], server: WeatherServer, rounds: int) -> 
         times: dict[str, list[float]] = {name: [] for name in tasks}
         folder = ours.folder / "worker"
         with (
-            stock.worker("stock-threads", pool="threads", concurrency=THREADS),
-            Worker(folder, {**ours.settings, **settings}, pool="threads", concurrency=THREADS),
+            stock.worker("threads", pool="threads", concurrency=THREADS),
+            Worker(folder / "1", {**ours.settings, **settings}, pool="threads", concurrency=THREADS // 2),
+            Worker(folder / "2", {**ours.settings, **settings}, pool="threads", concurrency=THREADS // 2),
         ):
             for number in range(rounds):
                 for name in list(tasks)[:: 1 if number % 2 else -1]:
