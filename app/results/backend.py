@@ -150,6 +150,12 @@ class ResultBackend(RedisBackend):
                 if stored is not None and (meta := self.decode_result(stored))["status"] in READY_STATES:
                     yield meta
 
+    def remove_pending_result(self, result: Any) -> Any:
+        """Wait no more for a result; nothing for one that is not waited for, as each says when it is no longer used."""
+        if any(result.id in waited_for for waited_for in self._pending_results):
+            super().remove_pending_result(result)
+        return result
+
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Nothing: who waits for the result listens for it then. To send does not need the store to be there."""
 

@@ -34,7 +34,8 @@ class Later:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, daemon=True, name="results-stored-later")
                 self._thread.start()
-        self._added.set()
+        if not self._added.is_set():  # to set it again costs as much as the rest
+            self._added.set()
 
     def drop(self, task_id: str) -> None:
         """Have nothing stored of a task any more; what is just being stored is, when this returns."""
