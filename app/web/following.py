@@ -162,9 +162,10 @@ class Following:
 
     def _hear(self, event: dict[str, Any]) -> None:
         """Take in an event, in the listener's thread."""
-        is_first = not self._events
         self._events.append(event)
-        if is_first and self._loop is not None and not self._loop.is_closed():
+        # Looked at before, the others might be taken in between, and this one would wake nobody.
+        is_alone = len(self._events) == 1
+        if is_alone and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._arrived.set)
 
     async def _apply_events(self) -> None:

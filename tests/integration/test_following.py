@@ -3,8 +3,10 @@
 import asyncio
 import signal
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery.signals import after_task_publish
@@ -101,6 +103,21 @@ async def test_a_kept_run_that_is_too_old_is_shown_all_the_same(services: Servic
         found = await services.following.find(old.id)
     assert found is not None
     assert found.run.id == old.id
+
+
+class TakenInMeanwhile(deque[dict[str, Any]]):
+    """Events that are taken in just before the next one is added, as the loop may do it in its own thread."""
+
+    def append(self, event: dict[str, Any], /) -> None:
+        self.clear()
+        super().append(event)
+
+
+async def test_an_event_is_not_left_lying_when_those_before_it_are_taken_in_at_that_moment(services: Services) -> None:
+    """It would be the last one for ever: whoever adds the next sees that one is there, and wakes nobody."""
+    services.following._events = TakenInMeanwhile([{"type": "worker-heartbeat"}])
+    await asyncio.to_thread(services.following._hear, {"type": "worker-heartbeat"})
+    await asyncio.to_thread(wait_until, lambda: not services.following._events, 5, "the event is taken in")
 
 
 async def test_what_nobody_has_foreseen_is_logged_and_the_following_goes_on(
