@@ -45,12 +45,12 @@ class Listener:
         return self._receiver is not None and self._receiver.ready.is_set()
 
     def _listen(self) -> None:
-        pause = SHORTEST_PAUSE
+        pause = 0.0
         while not self._stopped.wait(pause):
             try:
                 self._receive()
             except FAILURES:
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = min(max(2 * pause, SHORTEST_PAUSE), LONGEST_PAUSE)
             else:
                 pause = SHORTEST_PAUSE
 
