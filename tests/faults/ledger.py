@@ -1,7 +1,6 @@
 """What the tasks of a scene have done, in a store that no fault touches: every run, and every effect."""
 
 import os
-import time
 
 import redis
 
@@ -36,9 +35,9 @@ class Ledger:
         else:
             self._store.rpush(self._key("effects"), key)
 
-    def note_time(self, name: str) -> None:
-        """Note when something was."""
-        self._store.rpush(self._key(name), time.time())
+    def note_time(self, name: str, moment: float) -> None:
+        """Note when something was, in seconds since the epoch."""
+        self._store.rpush(self._key(name), moment)
 
     def first_time(self, name: str) -> bool:
         """Whether nobody has asked that before."""

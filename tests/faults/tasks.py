@@ -6,6 +6,7 @@ They are shared tasks, which the project's own never are: the same functions bel
 import os
 import signal
 import time
+from typing import Any
 
 from celery import shared_task
 
@@ -66,7 +67,8 @@ def total(numbers: list[int]) -> int:
     return sum(numbers)
 
 
-@shared_task
-def slot() -> None:
-    """What beat sends."""
-    ledger.note_time("slots")
+@shared_task(bind=True)
+def slot(self: Any) -> None:
+    """What beat sends, with the time at which it did."""
+    ledger.note_time("sent", self.request.sent_at)
+    ledger.note_time("slots", time.time())
