@@ -84,6 +84,8 @@ class Channel(kombu.transport.redis.Channel):
         self._waits = False
         self._owner: str | None = None
         self._kept_client: Any = None
+        # kombu has one dictionary for all channels of a process, and walks through it while other threads add to it.
+        self._fanout_queues: dict[str, tuple[str, str]] = {}
         self.noted_tag: str | None = None
         self._queues_without_acknowledgement: set[str] = set()
         super().__init__(*arguments, **options)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
-from kombu import Connection, Queue
+from kombu import Connection, Exchange, Queue
 
 from app import embedded
 from app.embedded import transport
@@ -187,3 +187,21 @@ def test_a_message_of_a_living_consumer_stays_with_it(data_dir: Path, monkeypatc
             assert drain(one, LIMIT)
             assert not any(drain(other) for _ in range(10))
             assert records(data_dir) == [1, 1, 1]
+
+
+def test_a_channel_closes_while_another_one_subscribes(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of a process's channels has its own subscriptions: one that ends is not disturbed by one that begins."""
+    news = Exchange("news", type="fanout")
+    with Connection(embedded.url(data_dir)) as one, Connection(embedded.url(data_dir)) as other:
+
+        def delete_while_another_subscribes(channel: transport.Channel, queue: str, **options: Any) -> None:
+            other.Consumer(Queue("others", news)).consume()
+            delete(channel, queue, **options)
+
+        delete = transport.Channel.queue_delete
+        monkeypatch.setattr(transport.Channel, "queue_delete", delete_while_another_subscribes)
+        one.Consumer(Queue("own", news, auto_delete=True)).consume()
+        one.default_channel.close()
+        with other.Producer() as producer:
+            producer.publish("still heard", exchange=news)
+        assert drain(other, LIMIT)
