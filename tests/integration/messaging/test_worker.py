@@ -58,6 +58,15 @@ async def publish(vhost: VirtualHost, content: bytes, **properties: Any) -> None
         await channel.default_exchange.publish(Message(content, **properties), QUEUE)
 
 
+async def dead_letter(vhost: VirtualHost) -> dict[str, Any]:
+    """The one task that is put away, once it is."""
+    name = f"{QUEUE}.dead-letters"
+    # The broker lists a quorum queue a moment before it can be asked for its messages.
+    await eventually(lambda: vhost.queues().get(name, {}).get("messages"), "there is a dead letter")
+    (letter,) = vhost.messages(name)
+    return letter
+
+
 async def fail(data: Any) -> None:
     raise ValueError(f"no {data}")
 
@@ -90,11 +99,9 @@ async def test_failed_task_is_tried_again_then_put_away(vhost: VirtualHost, clie
     config = WorkerConfig(vhost.url, QUEUE, retry_delays=(0.1, 0.1, 0.2))
     async with Recorder(config, fail) as worker:
         await client.put({"i": 1})
-        await eventually(lambda: f"{QUEUE}.dead-letters" in vhost.queues(), "there is a dead-letter queue")
-        await eventually(lambda: vhost.messages(f"{QUEUE}.dead-letters"), "there is a dead letter")
+        letter = await dead_letter(vhost)
         assert worker.seen == [{"i": 1}] * 4
-    (letter,) = vhost.messages(f"{QUEUE}.dead-letters")
-    headers = letter["properties"]["headers"]  # type: ignore[index]
+    headers = letter["properties"]["headers"]
     assert headers["dead-letter-reason"] == "ValueError: no {'i': 1}"
     assert (headers["dead-letter-queue"], headers["retries"]) == (QUEUE, 3)
     assert json.loads(str(letter["payload"])) == {"i": 1}
@@ -132,11 +139,9 @@ async def test_rejected_task_is_put_away_without_another_try(vhost: VirtualHost,
 
     async with Recorder(WorkerConfig(vhost.url, QUEUE), reject) as worker:
         await client.put({"city": "?"})
-        await eventually(lambda: f"{QUEUE}.dead-letters" in vhost.queues(), "there is a dead letter")
-        await eventually(lambda: vhost.messages(f"{QUEUE}.dead-letters"), "there is a dead letter")
+        letter = await dead_letter(vhost)
         assert len(worker.seen) == 1
-    (letter,) = vhost.messages(f"{QUEUE}.dead-letters")
-    assert letter["properties"]["headers"]["dead-letter-reason"] == "there is no such city"  # type: ignore[index]
+    assert letter["properties"]["headers"]["dead-letter-reason"] == "there is no such city"
 
 
 async def test_handler_in_the_documents_style_loses_nothing(vhost: VirtualHost, client: WorkerClient) -> None:
@@ -193,11 +198,9 @@ async def test_task_that_kills_its_workers_is_put_away(vhost: VirtualHost) -> No
             assert await queue.get(no_ack=False, timeout=LIMIT)
             await connection.close()
         async with Recorder(config) as worker:
-            await eventually(lambda: f"{QUEUE}.dead-letters" in vhost.queues(), "there is a dead letter")
-            await eventually(lambda: vhost.messages(f"{QUEUE}.dead-letters"), "there is a dead letter")
+            letter = await dead_letter(vhost)
             assert worker.seen == []
-    (letter,) = vhost.messages(f"{QUEUE}.dead-letters")
-    assert "Delivered 2 times without an end" in letter["properties"]["headers"]["dead-letter-reason"]  # type: ignore[index]
+    assert "Delivered 2 times without an end" in letter["properties"]["headers"]["dead-letter-reason"]
 
 
 async def test_stop_waits_for_what_runs(vhost: VirtualHost, client: WorkerClient) -> None:
