@@ -10,8 +10,9 @@ __all__ = ["app"]
 
 
 def write_half_and_die(descriptor: int, lines: bytes) -> None:
-    """As a power cut would have it: half a line at the end of the file, and nobody to take it back."""
-    os.write(descriptor, lines[: len(lines) // 2])
+    """As a power cut would have it: half the lines and the beginning of one more, and nobody to take them back."""
+    half = lines.index(b"\n", len(lines) // 2) + 1
+    os.write(descriptor, lines[: half + 20])
     os.kill(os.getpid(), signal.SIGKILL)
 
 
