@@ -151,7 +151,6 @@ class ProducerAhead(Producer):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._sent: deque[_Message] = deque()
-        self._declared: tuple[Any, set[tuple[type, str]]] = (None, set())
         self.is_sending_group = False
 
     def publish(self, body: Any, **options: Any) -> None:  # type: ignore[override]  # as Celery calls it
@@ -163,20 +162,14 @@ class ProducerAhead(Producer):
             self._sent.popleft()
 
     def maybe_declare(self, entity: Any, retry: bool = False, **retry_policy: Any) -> bool:
-        """Declare a queue or an exchange, once on each channel; returns whether it was now.
+        """Declare a queue or an exchange, once on each connection; returns whether it was now.
 
-        kombu keeps that too, but finds it by a copy of the entity: a sixth of the cost of a message.
+        kombu looks that up with a copy of the entity: a sixth of the cost of a message.
         """
-        channel, declared = self._declared
-        if channel is not self.channel:
-            declared = set()
-            self._declared = self.channel, declared
-        name = (type(entity), entity.name)
-        if name in declared:
+        connection = cast(Channel, self.channel).connection
+        if connection and entity.can_cache_declaration and hash(entity) in connection.client.declared_entities:
             return False
-        was_declared = bool(super().maybe_declare(entity, retry, **retry_policy))
-        declared.add(name)
-        return was_declared
+        return bool(super().maybe_declare(entity, retry, **retry_policy))
 
     def confirm(self) -> None:
         """Wait until everything is confirmed; what the broker refused or did not get is sent again, one by one."""
