@@ -31,10 +31,9 @@ class Application(Celery):
 
     def producer_or_acquire(self, producer: Any = None) -> AbstractContextManager[Any]:  # type: ignore[override]
         """The given producer, or one to send with."""
-        sending = current_sending()
-        if sending is not None:
-            return nullcontext(producer or sending.producer)
-        return super().producer_or_acquire(producer)
+        if producer is None and (sending := current_sending()):
+            producer = sending.producer
+        return nullcontext(producer) if producer else super().producer_or_acquire()
 
     @property
     def backend(self) -> Any:
