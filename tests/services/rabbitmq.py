@@ -83,7 +83,7 @@ class RabbitMQ(LocalProcess):
     Any number of nodes can run at once; each has its own name, ports, port mapper, folders, plugins and cookie.
     """
 
-    start_timeout = 120.0
+    start_timeout = 60.0
     stop_timeout = 30.0
 
     def __init__(self, directory: Path) -> None:
@@ -124,7 +124,7 @@ class RabbitMQ(LocalProcess):
     def api(self, method: str, path: str, body: object = None) -> requests.Response:
         """Call the management API: `path` is what follows /api/, its parts already quoted."""
         return requests.request(
-            method, f"{self.management_url}/api/{path}", json=body, auth=(USER, PASSWORD), timeout=30
+            method, f"{self.management_url}/api/{path}", json=body, auth=(USER, PASSWORD), timeout=10
         )
 
     @contextlib.contextmanager

@@ -9,7 +9,7 @@ from tests.services.process import ServiceError
 from tests.waiting import comes_true
 
 HEALTHY = 100
-LIMIT = 300.0  # seconds: a worker is started up to thirty times, also where others use the processors
+LIMIT = 120.0
 STOCK_LIMIT = 30.0
 MOST_RUNS = 10
 
