@@ -4,6 +4,7 @@ pytest-celery's `celery_setup` is the project's application with one worker, onc
 asks for it runs three times.
 """
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,10 +35,12 @@ LEAVING_TIME = 15.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the variables of whoever runs the tests away from them, before a test imports the application.
+    """Keep the signals and variables of whoever runs the tests away from them, before a test imports the application.
 
     A test that does not say where data go, or which weather service is asked, fails instead of using the real ones.
     """
+    # A shell starts what runs in its background with Ctrl-C ignored, and so would be all that the tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     environment = pytest.MonkeyPatch()
     config.add_cleanup(environment.undo)
     for name in _variables_of_the_project():

@@ -34,13 +34,17 @@ def node(tmp_path: Path) -> Iterator[RabbitMQ]:
         yield node
 
 
-def at_message(monkeypatch: pytest.MonkeyPatch, number: int, happen: Callable[[], object]) -> None:
-    """Let something happen once, when that message has been published."""
+def at_message(
+    monkeypatch: pytest.MonkeyPatch, number: int, happen: Callable[[], object], is_confirmed: bool = False
+) -> None:
+    """Let something happen once, when that message has been published, or has been confirmed with all before it."""
     published = itertools.count(1)
     wait = confirms.Channel.wait_for_confirms
 
     def counting(channel: confirms.Channel, *arguments: Any, **options: Any) -> None:
         if next(published) == number:
+            if is_confirmed:
+                wait(channel)
             happen()
         wait(channel, *arguments, **options)
 
@@ -182,7 +186,8 @@ def test_an_exchange_that_goes_away_is_an_error_of_the_group(
     """RabbitMQ closes the channel meanwhile: that is said, and the next task is sent and confirmed."""
     add.delay(0, 0)
     path = f"exchanges/{vhost.name}/{EXCHANGE}"
-    at_message(monkeypatch, SIZE // 2, lambda: vhost.node.api("DELETE", path).raise_for_status())
+    # RabbitMQ deletes the routes first: a message that came between would be given back instead, with NO_ROUTE.
+    at_message(monkeypatch, SIZE // 2, lambda: vhost.node.api("DELETE", path).raise_for_status(), is_confirmed=True)
     with pytest.raises(ChannelError, match="NOT_FOUND"):
         group(add.s(i, i) for i in range(SIZE)).apply_async()
     add.delay(1, 1)
