@@ -5,6 +5,8 @@ from itertools import islice
 from typing import Any
 
 from celery.backends.redis import ResultConsumer  # type: ignore[attr-defined]  # the stubs omit it
+from celery.exceptions import TimeoutError as ResultTimeoutError
+from celery.states import READY_STATES
 
 AT_ONCE = 1000
 """How many results one command is about."""
@@ -14,8 +16,11 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
     """Celery's listener, which listens for what somebody waits for, from then on.
 
     Celery's own listens for each part of a group and of a chord as it is sent: a command and an answer for each, though
-    hardly anybody waits for them, and a sender that must wait for the result store.
+    hardly anybody waits for them, and a sender that must wait for the result store. And it sleeps for 0 seconds after
+    each result and each event, which lets greenlets run; to a thread on Linux that is 0.07 ms, twice for one result.
     """
+
+    on_message: Any
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -51,6 +56,38 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         self._listen(read_by_caller=set())
         super().drain_events(timeout)
 
+    def on_state_change(self, meta: dict[str, Any], message: Any) -> None:
+        """Give the state of a task to all that wait for it, or keep a final one for who will."""
+        if self.on_message:
+            self.on_message(meta)
+        if meta["status"] not in READY_STATES:
+            return
+        task_id = meta["task_id"]
+        waiting = [result for by_task in self._pending_results for result in [*by_task.get(task_id, {}).values()]]
+        for result in waiting:
+            result._maybe_set_cache(meta)
+            if (bucket := self.buckets.pop(result, None)) is not None:
+                bucket.append(result)
+        if not waiting:
+            self._pending_messages.put(task_id, meta)
+        self.cancel_for(task_id)
+
+    def _wait_for_pending(
+        self, result: Any, timeout: float | None = None, on_interval: Any = None, on_message: Any = None, **options: Any
+    ) -> Iterator[None]:
+        """Take in what comes until a result is there; who waits is called after each event.
+
+        Raises Celery's TimeoutError when it is not there after `timeout` seconds.
+        """
+        self.on_wait_for_pending(result, timeout=timeout, **options)
+        before, self.on_message = self.on_message, on_message
+        try:
+            yield from self.drain_events_until(result.on_ready, timeout, on_interval)
+        except TimeoutError as error:
+            raise ResultTimeoutError("The operation timed out.") from error
+        finally:
+            self.on_message = before
+
     def _listen(self, read_by_caller: set[str]) -> None:
         """Begin to listen, then take in what was stored before."""
         # What an error comes between is still waited for, and tried again the next time. Copies, because the garbage
@@ -58,8 +95,9 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         while some := set(islice(self._waited_for.copy(), AT_ONCE)):
             with self._locked():
                 self._subscribe({self._get_key_for_task(task_id) for task_id in some})
-            for cancelled in some - self._waited_for:
-                self.cancel_for(cancelled)
+            for task_id in some - self._waited_for:  # cancelled meanwhile, or listened for by another thread
+                if not any(by_task.get(task_id) for by_task in self._pending_results):
+                    self.cancel_for(task_id)
             for meta in self.backend.ready_results(some - read_by_caller):
                 self.on_state_change(meta, None)
             self._waited_for -= some

@@ -1,11 +1,15 @@
 """Who waits for results listens for those and no others, and reads many of them at once."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from celery import Celery, chain, chord, group
+from celery.backends import asynchronous
+from celery.exceptions import TimeoutError as ResultTimeoutError
 
 from app.results import waiting
 from app.results.waiting import GroupResult
@@ -48,6 +52,57 @@ def test_a_group_gives_its_results_in_order() -> None:
     sent = group(add.s(i, i) for i in range(PARTS)).apply_async()
     assert sent.results[0].get(timeout=LIMIT) == 0
     assert sent.get(timeout=LIMIT) == [i + i for i in range(PARTS)]
+
+
+@pytest.mark.usefixtures("worker")
+def test_nobody_sleeps_while_results_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery's own listener does after each of them; for a short task that is a twentieth of the time."""
+
+    def fail(seconds: float) -> None:
+        raise AssertionError(f"Celery sleeps for {seconds:g} s")
+
+    monkeypatch.setattr(asynchronous, "sleep", fail)
+    assert add.delay(1, 1).get(timeout=LIMIT) == 2
+    assert group(add.s(i, i) for i in range(PARTS)).apply_async().get(timeout=LIMIT)[-1] == 2 * (PARTS - 1)
+
+
+@pytest.mark.usefixtures("worker")
+def test_threads_that_begin_to_wait_at_once_each_get_their_result(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one has just begun to listen for is not taken by the other for something that nobody waits for any more."""
+    listener = app.backend.result_consumer
+    subscribe, locked = listener._subscribe, listener._locked
+    sent = [add.apply_async((i, i), countdown=2) for i in range(2)]
+    has_looked, second = Event(), []
+
+    def looking() -> Any:
+        has_looked.set()
+        return locked()
+
+    def subscribing_second(keys: set[Any]) -> None:
+        wait_until(lambda: sent[0].id not in listener._waited_for, LIMIT, "the first thread listens")
+        subscribe(keys)
+
+    def subscribing_first(keys: set[Any]) -> None:
+        monkeypatch.setattr(listener, "_subscribe", subscribing_second)
+        monkeypatch.setattr(listener, "_locked", looking)
+        second.append(threads.submit(sent[1].get, timeout=LIMIT))
+        assert has_looked.wait(LIMIT)
+        subscribe(keys)
+
+    monkeypatch.setattr(listener, "_subscribe", subscribing_first)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(sent[0].get, timeout=LIMIT / 2)
+        assert first.result() == 0
+        assert second[0].result() == 2
+
+
+@pytest.mark.usefixtures("worker")
+def test_who_gives_up_waiting_is_told_by_celerys_own_exception() -> None:
+    """And can wait for the same result again."""
+    sent = add.apply_async((1, 1), countdown=4)
+    with pytest.raises(ResultTimeoutError):
+        sent.get(timeout=0.1)
+    assert sent.get(timeout=LIMIT) == 2
 
 
 @pytest.mark.usefixtures("worker", "never_one_by_one")
