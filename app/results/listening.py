@@ -10,6 +10,8 @@ from celery.states import READY_STATES
 
 AT_ONCE = 1000
 """How many results one command is about."""
+FEW = 10
+"""So many subscriptions that nobody needs may last until the next begins, for which nobody waits."""
 
 
 class Listener(ResultConsumer):  # type: ignore[misc]  # as above
@@ -33,7 +35,7 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         (self._waited_for if task_id in strongly else self._sent).add(task_id)
 
     def cancel_for(self, task_id: str) -> None:
-        """Listen no more for the result of a task."""
+        """Listen no more for the result of a task, at the latest when somebody listens for another."""
         self._waited_for.discard(task_id)
         self._sent.discard(task_id)
         if self.subscribed_to and self._get_key_for_task(task_id) in self.subscribed_to:
@@ -95,6 +97,7 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         while some := set(islice(self._waited_for.copy(), AT_ONCE)):
             with self._locked():
                 self._subscribe({self._get_key_for_task(task_id) for task_id in some})
+            super()._flush_pending_unsubscribe()
             for task_id in some - self._waited_for:  # cancelled meanwhile, or listened for by another thread
                 if not any(by_task.get(task_id) for by_task in self._pending_results):
                     self.cancel_for(task_id)
@@ -102,13 +105,18 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
                 self.on_state_change(meta, None)
             self._waited_for -= some
 
+    def _flush_pending_unsubscribe(self) -> None:
+        """End the subscriptions that nobody needs, unless they are few: Celery ends each before its result is read."""
+        if len(self._pending_unsubscribe) > FEW:
+            super()._flush_pending_unsubscribe()
+
     def _subscribe(self, keys: set[Any]) -> None:
+        self._pending_unsubscribe -= keys
         if self._pubsub is None:  # type: ignore[has-type]  # as above
             self._pubsub = self.backend.client.pubsub(ignore_subscribe_messages=True)
             keys = keys | self.subscribed_to  # of one that could not connect again
         else:
             keys = keys - self.subscribed_to
-        self._pending_unsubscribe -= keys
         self.subscribed_to |= keys
         if keys:
             with self.reconnect_on_error():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -12,6 +13,7 @@ from celery.backends import asynchronous
 from celery.exceptions import TimeoutError as ResultTimeoutError
 
 from app.results import waiting
+from app.results.listening import FEW
 from app.results.waiting import GroupResult
 from tasks.arithmetic import add, xsum
 from tasks.failing import broken_task
@@ -94,6 +96,27 @@ def test_threads_that_begin_to_wait_at_once_each_get_their_result(app: Celery, m
         first = threads.submit(sent[0].get, timeout=LIMIT / 2)
         assert first.result() == 0
         assert second[0].result() == 2
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_task_that_is_sent_again_under_its_id_is_waited_for_again() -> None:
+    """Its subscription, which was about to end, goes on."""
+    sent = add.apply_async((1, 1), countdown=1)  # its result comes while it is waited for, and is not there before
+    assert sent.get(timeout=LIMIT) == 2
+    sent.forget()
+    assert add.apply_async((2, 2), task_id=sent.id, countdown=1).get(timeout=LIMIT) == 4
+
+
+@pytest.mark.usefixtures("worker")
+def test_of_what_nobody_waits_for_any_more_few_subscriptions_are_left(app: Celery) -> None:
+    """And none of them when somebody waits for something else."""
+    channels = partial(app.backend.client.pubsub_channels, "celery-task-meta-*")
+    group(add.s(i, i) for i in range(PARTS)).apply_async().get(timeout=LIMIT)
+    wait_until(lambda: len(channels()) <= FEW, LIMIT, "few subscriptions are left")
+    last = add.delay(1, 1)
+    assert last.get(timeout=LIMIT) == 2
+    left = [app.backend.get_key_for_task(last.id)]
+    wait_until(lambda: channels() == left, LIMIT, "only the last subscription is left")
 
 
 @pytest.mark.usefixtures("worker")
