@@ -10,8 +10,6 @@ from celery.states import READY_STATES
 
 AT_ONCE = 1000
 """How many results one command is about."""
-FEW = 10
-"""So many subscriptions that nobody needs may last until the next begins, for which nobody waits."""
 
 
 class Listener(ResultConsumer):  # type: ignore[misc]  # as above
@@ -35,7 +33,7 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         (self._waited_for if task_id in strongly else self._sent).add(task_id)
 
     def cancel_for(self, task_id: str) -> None:
-        """Listen no more for the result of a task, at the latest when somebody listens for another."""
+        """Listen no more for the result of a task."""
         self._waited_for.discard(task_id)
         self._sent.discard(task_id)
         if self.subscribed_to and self._get_key_for_task(task_id) in self.subscribed_to:
@@ -97,18 +95,12 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         while some := set(islice(self._waited_for.copy(), AT_ONCE)):
             with self._locked():
                 self._subscribe({self._get_key_for_task(task_id) for task_id in some})
-            super()._flush_pending_unsubscribe()
             for task_id in some - self._waited_for:  # cancelled meanwhile, or listened for by another thread
                 if not any(by_task.get(task_id) for by_task in self._pending_results):
                     self.cancel_for(task_id)
             for meta in self.backend.ready_results(some - read_by_caller):
                 self.on_state_change(meta, None)
             self._waited_for -= some
-
-    def _flush_pending_unsubscribe(self) -> None:
-        """End the subscriptions that nobody needs, unless they are few: Celery ends each before its result is read."""
-        if len(self._pending_unsubscribe) > FEW:
-            super()._flush_pending_unsubscribe()
 
     def _subscribe(self, keys: set[Any]) -> None:
         self._pending_unsubscribe -= keys

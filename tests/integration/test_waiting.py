@@ -13,7 +13,6 @@ from celery.backends import asynchronous
 from celery.exceptions import TimeoutError as ResultTimeoutError
 
 from app.results import waiting
-from app.results.listening import FEW
 from app.results.waiting import GroupResult
 from tasks.arithmetic import add, xsum
 from tasks.failing import broken_task
@@ -98,25 +97,16 @@ def test_threads_that_begin_to_wait_at_once_each_get_their_result(app: Celery, m
         assert second[0].result() == 2
 
 
-@pytest.mark.usefixtures("worker")
-def test_a_task_that_is_sent_again_under_its_id_is_waited_for_again() -> None:
-    """Its subscription, which was about to end, goes on."""
-    sent = add.apply_async((1, 1), countdown=1)  # its result comes while it is waited for, and is not there before
-    assert sent.get(timeout=LIMIT) == 2
-    sent.forget()
-    assert add.apply_async((2, 2), task_id=sent.id, countdown=1).get(timeout=LIMIT) == 4
-
-
-@pytest.mark.usefixtures("worker")
-def test_of_what_nobody_waits_for_any_more_few_subscriptions_are_left(app: Celery) -> None:
-    """And none of them when somebody waits for something else."""
-    channels = partial(app.backend.client.pubsub_channels, "celery-task-meta-*")
-    group(add.s(i, i) for i in range(PARTS)).apply_async().get(timeout=LIMIT)
-    wait_until(lambda: len(channels()) <= FEW, LIMIT, "few subscriptions are left")
-    last = add.delay(1, 1)
-    assert last.get(timeout=LIMIT) == 2
-    left = [app.backend.get_key_for_task(last.id)]
-    wait_until(lambda: channels() == left, LIMIT, "only the last subscription is left")
+def test_a_subscription_that_is_wanted_again_before_it_has_ended_goes_on(app: Celery) -> None:
+    """It ends when the connection is free; whoever begins to wait meanwhile would wait for ever."""
+    listener, channels = app.backend.result_consumer, partial(app.backend.client.pubsub_channels, "celery-task-meta-*")
+    wanted, other = (app.backend.get_key_for_task(task_id) for task_id in ("wanted", "other"))
+    with listener._locked():
+        listener._subscribe({wanted, other})
+        listener.cancel_for("wanted")
+        listener._subscribe({wanted})
+    listener.cancel_for("other")
+    wait_until(lambda: channels() == [wanted], LIMIT, "the other subscription has ended, and that one has not")
 
 
 @pytest.mark.usefixtures("worker")
