@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from celery.states import FAILURE, READY_STATES, STARTED, SUCCESS
+from kombu.exceptions import DecodeError
 from kombu.utils.encoding import bytes_to_str
 
 from app.embedded.connections import RedisBackend
@@ -141,13 +142,24 @@ class ResultBackend(RedisBackend):
         super().apply_chord(header_result_args, body, **options)
         chords.remember(self, *header_result_args, body)
 
-    def ready_results(self, task_ids: Collection[str]) -> Iterator[dict[str, Any]]:
-        """What is stored of those of the tasks that have ended."""
+    def ready_results(self, task_ids: Collection[str], skip_unreadable: bool = False) -> Iterator[dict[str, Any]]:
+        """What is stored of those of the tasks that have ended.
+
+        Raises DecodeError for what another application has stored in a format of its own, unless that is skipped.
+        """
         ids = list(task_ids)
         for some in (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE)):
             keys = [self.get_key_for_task(task_id) for task_id in some]
             for stored in self._ensure_retryable(self.mget, keys):  # as Celery reads a single one
-                if stored is not None and (meta := self.decode_result(stored))["status"] in READY_STATES:
+                if stored is None:
+                    continue
+                try:
+                    meta = self.decode_result(stored)
+                except DecodeError:
+                    if not skip_unreadable:
+                        raise
+                    continue
+                if meta["status"] in READY_STATES:
                     yield meta
 
     def remove_pending_result(self, result: Any) -> Any:

@@ -1,6 +1,7 @@
 """Listening for results in Redis."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -57,20 +58,22 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         super().drain_events(timeout)
 
     def on_state_change(self, meta: dict[str, Any], message: Any) -> None:
-        """Give the state of a task to all that wait for it, or keep a final one for who will."""
+        """Give the state of a task to all that wait for it; who comes later reads it in the store."""
         if self.on_message:
             self.on_message(meta)
         if meta["status"] not in READY_STATES:
             return
-        task_id = meta["task_id"]
-        waiting = [result for by_task in self._pending_results for result in [*by_task.get(task_id, {}).values()]]
-        for result in waiting:
+        for result in self._waiting_for(meta["task_id"]):
             result._maybe_set_cache(meta)
             if (bucket := self.buckets.pop(result, None)) is not None:
                 bucket.append(result)
-        if not waiting:
-            self._pending_messages.put(task_id, meta)
-        self.cancel_for(task_id)
+        self.cancel_for(meta["task_id"])
+
+    def _waiting_for(self, task_id: str) -> list[Any]:
+        # Lists made at once, because other threads add and the garbage collector removes meanwhile.
+        strongly, weakly = (by_task.get(task_id) for by_task in self._pending_results)
+        collectable = [reference() for reference in weakly.valuerefs()] if weakly else []
+        return [*(strongly or {}).values(), *(result for result in collectable if result is not None)]
 
     def _wait_for_pending(
         self, result: Any, timeout: float | None = None, on_interval: Any = None, on_message: Any = None, **options: Any
@@ -81,26 +84,52 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         """
         self.on_wait_for_pending(result, timeout=timeout, **options)
         before, self.on_message = self.on_message, on_message
+        events = self.drain_events_until(result.on_ready, timeout)
         try:
-            yield from self.drain_events_until(result.on_ready, timeout, on_interval)
-        except TimeoutError as error:
-            raise ResultTimeoutError("The operation timed out.") from error
+            while True:
+                try:
+                    next(events)
+                except StopIteration:
+                    return
+                except TimeoutError as error:
+                    raise ResultTimeoutError("The operation timed out.") from error
+                yield
+                if on_interval:  # it raises the error of an earlier task, which may be a TimeoutError, too
+                    on_interval()
         finally:
             self.on_message = before
 
     def _listen(self, read_by_caller: set[str]) -> None:
         """Begin to listen, then take in what was stored before."""
-        # What an error comes between is still waited for, and tried again the next time. Copies, because the garbage
-        # collector may call cancel_for() anywhere.
-        while some := set(islice(self._waited_for.copy(), AT_ONCE)):
-            with self._locked():
+        while some := self._begin_to_listen():
+            try:
+                stored = self.backend.ready_results(some - read_by_caller, skip_unreadable=True)
+                ended = {meta["task_id"]: meta for meta in stored}
+                some = set(ended)
+                while some:
+                    self.on_state_change(ended[some.pop()], None)
+            finally:
+                self._waited_for |= some  # what an error comes between is tried again the next time
+
+    def _begin_to_listen(self) -> set[str]:
+        """Listen for some of the tasks that are waited for, and say for which."""
+        with self._locked():
+            if self._pubsub is None:  # the connection was lost for good, and what came meanwhile with it
+                self._waited_for |= {self.backend._strip_prefix(key) for key in self.subscribed_to}
+            # A copy, because the garbage collector may call cancel_for() anywhere.
+            some = set(islice(self._waited_for.copy(), AT_ONCE))
+            if not some:
+                return some
+            self._waited_for -= some  # who asks for one of them from now on has a wish of its own
+            try:
                 self._subscribe({self._get_key_for_task(task_id) for task_id in some})
-            for task_id in some - self._waited_for:  # cancelled meanwhile, or listened for by another thread
-                if not any(by_task.get(task_id) for by_task in self._pending_results):
+            except BaseException:
+                self._waited_for |= some
+                raise
+            for task_id in some:
+                if not self._waiting_for(task_id):  # collected meanwhile
                     self.cancel_for(task_id)
-            for meta in self.backend.ready_results(some - read_by_caller):
-                self.on_state_change(meta, None)
-            self._waited_for -= some
+            return some
 
     def _subscribe(self, keys: set[Any]) -> None:
         self._pending_unsubscribe -= keys
@@ -111,8 +140,21 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
             keys = keys - self.subscribed_to
         self.subscribed_to |= keys
         if keys:
-            with self.reconnect_on_error():
+            with self._anew_after_an_error(), self.reconnect_on_error():
                 self._pubsub.subscribe(*keys)
+
+    def _reconnect(self) -> None:
+        with self._anew_after_an_error():
+            super()._reconnect()
+
+    @contextmanager
+    def _anew_after_an_error(self) -> Iterator[None]:
+        """What is interrupted may have sent half a command: who listens next connects, and listens for everything."""
+        try:
+            yield
+        except BaseException:
+            self._pubsub = None
+            raise
 
 
 def tasks_of(result: Any) -> Iterator[str]:

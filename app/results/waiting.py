@@ -32,8 +32,9 @@ class AsyncResult(result.AsyncResult):
         """
         if isinstance(callback, barrier):
             return super().then(callback, on_error, weak=True)
+        then = super().then(callback, on_error, weak)
         _expect(self)
-        return super().then(callback, on_error, weak)
+        return then
 
     def _maybe_reraise_parent_error(self) -> None:
         """Celery calls this for every message that comes in, and after a chord each look is one at its whole header."""
@@ -47,6 +48,11 @@ class AsyncResult(result.AsyncResult):
 
 class GroupResult(result.GroupResult):
     """Celery's result of a group."""
+
+    @property
+    def backend(self) -> Any:
+        """That of its tasks: each thread has its own, and the one that waits need not be the one that has sent."""
+        return (self.results and self.results[0].backend) or super().backend
 
     def then(self, callback: Any, on_error: Any = None, weak: bool = False) -> Any:
         """Call `callback` when all tasks have ended and somebody waits for anything."""

@@ -1,18 +1,24 @@
 """Who waits for results listens for those and no others, and reads many of them at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from celery import Celery, chain, chord, group
 from celery.backends import asynchronous
 from celery.exceptions import TimeoutError as ResultTimeoutError
+from celery.result import AsyncResult
+from kombu.exceptions import DecodeError
+from redis.client import PubSub
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.results import waiting
+from app.results.listening import Listener
 from app.results.waiting import GroupResult
 from tasks.arithmetic import add, xsum
 from tasks.failing import broken_task
@@ -21,6 +27,21 @@ from tests.waiting import wait_until
 
 LIMIT = 30
 PARTS = 60
+
+
+def _id() -> str:
+    return str(uuid4())
+
+
+def _stored(app: Celery, task_id: str, value: int) -> AsyncResult:
+    """The result of a task, as a worker stores it."""
+    app.backend.store_result(task_id, value, "SUCCESS")
+    return app.AsyncResult(task_id)
+
+
+def _reconnecting(listener: Listener, drain: Callable[..., Any], *arguments: Any) -> Any:
+    with listener.reconnect_on_error():
+        return drain(*arguments)
 
 
 @pytest.fixture
@@ -109,6 +130,153 @@ def test_a_subscription_that_is_wanted_again_before_it_has_ended_goes_on(app: Ce
     wait_until(lambda: channels() == [wanted], LIMIT, "the other subscription has ended, and that one has not")
 
 
+def test_what_nobody_can_read_is_told_to_who_waits_for_it_and_to_nobody_else(app: Celery) -> None:
+    """Another application may have stored it, in a format of its own."""
+    unreadable = app.AsyncResult(_id())
+    app.backend.client.set(app.backend.get_key_for_task(unreadable.id), b"\x80\x04")
+    unreadable.then(print)
+    for value in range(2):
+        assert _stored(app, _id(), value).get(timeout=LIMIT) == value
+    with pytest.raises(DecodeError):
+        unreadable.get(timeout=LIMIT)
+
+
+def test_who_asks_while_another_thread_reads_for_one_that_gave_up_is_listened_for(
+    app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wish of the one that gave up ends, not that of the one that came after it."""
+    task_id, backend, listener = _id(), app.backend, app.backend.result_consumer
+    read, is_reading, go_on = backend.ready_results, Event(), Event()
+
+    def reading(*arguments: Any, **options: Any) -> Any:
+        if not is_reading.is_set():
+            is_reading.set()
+            assert go_on.wait(LIMIT)
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(backend, "ready_results", reading)
+    gives_up, other = app.AsyncResult(task_id), app.AsyncResult(_id())
+    gives_up.then(print, weak=True)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(other.get, timeout=LIMIT)
+        assert is_reading.wait(LIMIT)
+        del gives_up
+        wait_until(lambda: backend.get_key_for_task(task_id) not in listener.subscribed_to, LIMIT, "it is given up")
+        asks = app.AsyncResult(task_id)
+        backend.add_pending_result(asks)
+        go_on.set()
+        wait_until(lambda: backend.get_key_for_task(task_id) in listener.subscribed_to, LIMIT, "somebody listens again")
+        _stored(app, other.id, 1)
+        assert first.result() == 1
+    _stored(app, task_id, 2)
+    assert asks.get(timeout=LIMIT) == 2
+
+
+def test_what_threads_have_waited_for_at_once_is_kept_for_nobody(app: Celery) -> None:
+    """A result is in the store for who comes later; a copy of each in memory is one too many."""
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(20):
+            results = [_stored(app, _id(), value) for value in range(8)]
+            assert [*threads.map(lambda result: result.get(timeout=LIMIT), results)] == [*range(8)]
+    assert app.backend._pending_messages.total == 0
+    assert app.backend.result_consumer.subscribed_to == set()
+
+
+def test_a_callback_that_does_not_hold_its_result_is_called_too(app: Celery) -> None:
+    """While somebody waits for another, as any other callback."""
+    called: list[int] = []
+    result = app.AsyncResult(_id())
+    result.then(lambda result: called.append(result.result), weak=True)
+    _stored(app, result.id, 1)
+    _stored(app, _id(), 2).get(timeout=LIMIT)
+    assert called == [1]
+
+
+def test_who_is_interrupted_while_it_begins_to_listen_can_wait_again(
+    app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C, then once more: what was not sent is not taken for sent, whether it was the first time or a new one."""
+    listener = app.backend.result_consumer
+    subscribe = PubSub.subscribe
+    interrupted: list[int] = []
+
+    def interrupting(pubsub: PubSub, *keys: Any) -> Any:
+        if len(interrupted) < 2:
+            interrupted.append(1)
+            raise KeyboardInterrupt
+        return subscribe(pubsub, *keys)
+
+    monkeypatch.setattr(PubSub, "subscribe", interrupting)
+    result = app.AsyncResult(_id())
+    with pytest.raises(KeyboardInterrupt):
+        result.get(timeout=LIMIT)
+    with pytest.raises(KeyboardInterrupt):
+        listener._reconnect()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(result.get, timeout=LIMIT)
+        wait_until(lambda: app.backend.client.pubsub_channels("celery-task-meta-*"), LIMIT, "it listens")
+        _stored(app, result.id, 1)
+        assert waiting.result() == 1
+
+
+def test_who_waits_goes_on_after_another_was_told_that_the_store_is_away(
+    app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have one connection; what was stored before there is a new one is read."""
+    listener, is_away = app.backend.result_consumer, Event()
+    drain, reconnect = listener._drain_one, listener._reconnect_pubsub
+
+    def draining(*arguments: Any) -> Any:
+        if is_away.is_set():
+            raise RedisConnectionError
+        return drain(*arguments)
+
+    def reconnecting() -> None:
+        listener._pubsub = None  # as Celery begins
+        if is_away.is_set():
+            is_away.clear()
+            raise RedisConnectionError
+        reconnect()
+
+    monkeypatch.setattr(listener, "_ensure", lambda function, arguments: function(*arguments))
+    monkeypatch.setattr(listener, "_drain_one", lambda *a: _reconnecting(listener, draining, *a))
+    monkeypatch.setattr(listener, "_reconnect_pubsub", reconnecting)
+    results = [app.AsyncResult(_id()) for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        waiting = [threads.submit(result.get, timeout=LIMIT) for result in results]
+        wait_until(lambda: len(listener.subscribed_to) == 2, LIMIT, "both listen")
+        is_away.set()
+        wait_until(lambda: any(each.done() for each in waiting), LIMIT, "one of them is told")
+        for value, result in enumerate(results):
+            _stored(app, result.id, value)
+        assert sorted(str(each.exception()).strip()[:11] for each in waiting) == ["None", "Retry limit"]
+
+
+def test_a_group_that_another_thread_has_sent_can_be_waited_for(app: Celery) -> None:
+    """Each thread has its own connection to the store; that of the sender knows the parts."""
+    parts = [app.AsyncResult(_id()) for _ in range(3)]
+    sent = app.GroupResult(_id(), parts)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(sent.get, timeout=LIMIT)
+        for value, part in enumerate(parts):
+            _stored(app, part.id, value)
+        assert waiting.result() == [0, 1, 2]
+        again = app.GroupResult(_id(), [app.AsyncResult(part.id) for part in parts])
+        assert threads.submit(again.get, timeout=LIMIT).result() == [0, 1, 2]
+
+
+def test_an_earlier_task_that_failed_with_a_timeout_is_not_taken_for_a_wait_that_is_over(app: Celery) -> None:
+    """Its own words are told."""
+    parent = app.AsyncResult(_id())
+    body, listener = app.AsyncResult(_id(), parent=parent), app.backend.result_consumer
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(body.get, timeout=LIMIT)
+        wait_until(lambda: app.backend.get_key_for_task(body.id) in listener.subscribed_to, LIMIT, "it waits")
+        app.backend.store_result(parent.id, TimeoutError("the service did not answer"), "FAILURE")
+        with pytest.raises(TimeoutError, match="did not answer"):
+            waiting.result()
+
+
 @pytest.mark.usefixtures("worker")
 def test_who_gives_up_waiting_is_told_by_celerys_own_exception() -> None:
     """And can wait for the same result again."""
@@ -134,7 +302,7 @@ def test_a_store_that_fails_while_it_is_read_makes_nobody_wait_for_ever(
     sent = group(chain(add.s(1, 1), group(add.s(2), add.s(3))), add.s(3, 3)).apply_async()
     wait_until(lambda: len(app.backend.client.keys("celery-task-meta-*")) == 4, LIMIT, "all results are stored")
     with monkeypatch.context() as patched:
-        patched.setattr(app.backend, "ready_results", lambda _: 1 / 0)
+        patched.setattr(app.backend, "ready_results", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             sent.get(timeout=LIMIT)
     assert sent.get(timeout=LIMIT) == [[4, 5], 6]
