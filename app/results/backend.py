@@ -138,9 +138,13 @@ class ResultBackend(RedisBackend):
                 chords.forget(self, request.group)
 
     def apply_chord(self, header_result_args: tuple[str, Any], body: Any, **options: Any) -> None:
-        """Prepare a chord whose parts are about to be sent, and remember it until it has ended."""
+        """Prepare a chord whose parts are about to be sent, and remember it until it has ended.
+
+        One without a body, which Celery allows, has nothing that could fail to come.
+        """
         super().apply_chord(header_result_args, body, **options)
-        chords.remember(self, *header_result_args, body)
+        if body is not None:
+            chords.remember(self, *header_result_args, body)
 
     def ready_results(self, task_ids: Collection[str], skip_unreadable: bool = False) -> Iterator[dict[str, Any]]:
         """What is stored of those of the tasks that have ended.

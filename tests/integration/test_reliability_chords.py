@@ -119,6 +119,12 @@ def test_a_part_that_ended_uncounted_is_counted(app: Celery) -> None:
         app.AsyncResult("body-of-settled").get(timeout=LIMIT)
 
 
+def test_a_chord_without_a_body_is_counted_and_not_watched(app: Celery) -> None:
+    """Celery allows one: nothing follows when its parts have ended."""
+    app.backend.apply_chord(("no-body", app.GroupResult("no-body", [app.AsyncResult("part")]).results), None)
+    assert remembered(app) == 0
+
+
 def test_a_chord_that_runs_is_left_alone(app: Celery) -> None:
     """The watchdog says nothing of it and changes nothing, however often it looks."""
     result = simple_chord().apply_async()
