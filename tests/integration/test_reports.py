@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -202,10 +203,21 @@ def test_late_answers_are_dropped(web: WebFront, worker: ReportWorker, settings:
 
 def test_a_drawing_process_that_dies_is_replaced(web: WebFront, worker: ReportWorker) -> None:
     """The order that it had is drawn again by another one."""
-    for child in psutil.Process(worker.pid).children():
-        if "spawn_main" in " ".join(child.cmdline()):
-            child.kill()
+    killed = wait_until(lambda: drawing(worker), LIMIT, "a process draws")
+    for process in killed:
+        process.kill()
     assert ask_until_made(web, "Moscow")
+    assert not set(killed) & set(drawing(worker))
+
+
+def drawing(worker: ReportWorker) -> list[psutil.Process]:
+    """The processes that draw, but for those that have been ended and not yet waited for."""
+    living = []
+    for child in psutil.Process(worker.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if "spawn_main" in " ".join(child.cmdline()):
+                living.append(child)
+    return living
 
 
 async def test_without_a_report_worker_the_order_comes_back(vhost: VirtualHost) -> None:
