@@ -8,10 +8,20 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.services.celery import Beat, Flower
+from app.application import YOUNG_OBJECTS
+from tests.services.celery import Beat, Flower, Worker
 from tests.services.rabbitmq import VirtualHost
+from tests.waiting import wait_until
 
 PROJECT = Path(__file__).parents[2]
+TELLING = """
+import gc
+from celery.signals import worker_process_init
+
+@worker_process_init.connect
+def tell(**_):
+    print(f"looks after {gc.get_threshold()[0]}", flush=True)
+"""
 
 
 def celery(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -71,3 +81,12 @@ def test_beat_that_cannot_keep_its_schedule_says_so(tmp_path: Path) -> None:
     assert "Beat cannot make the folder of its schedule" in run.stderr
     assert str(tmp_path / "file" / "data") in run.stderr
     assert "Traceback" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
+def test_a_worker_looks_for_garbage_less_often(pool: str, tmp_path: Path) -> None:
+    """What runs its tasks, a process of its pool too, does not spend a tenth of a short one on that."""
+    (tmp_path / "telling.py").write_text(TELLING)
+    settings = {"DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(tmp_path)}
+    with Worker(tmp_path / "worker", settings, pool=pool, concurrency=1, arguments=("--include", "telling")) as worker:
+        wait_until(lambda: f"looks after {YOUNG_OBJECTS}" in worker.log(), 10, "the process says when it looks")
