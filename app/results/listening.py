@@ -78,7 +78,7 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
     def _wait_for_pending(
         self, result: Any, timeout: float | None = None, on_interval: Any = None, on_message: Any = None, **options: Any
     ) -> Iterator[None]:
-        """Take in what comes until a result is there; who waits is called after each event.
+        """Take in what comes until a result is there; who waits is called before, and after each event.
 
         Raises Celery's TimeoutError when it is not there after `timeout` seconds.
         """
@@ -87,6 +87,8 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         events = self.drain_events_until(result.on_ready, timeout)
         try:
             while True:
+                if on_interval:  # it raises the error of an earlier task, which may be a TimeoutError, too
+                    on_interval()
                 try:
                     next(events)
                 except StopIteration:
@@ -94,8 +96,6 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
                 except TimeoutError as error:
                     raise ResultTimeoutError("The operation timed out.") from error
                 yield
-                if on_interval:  # it raises the error of an earlier task, which may be a TimeoutError, too
-                    on_interval()
         finally:
             self.on_message = before
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from celery import Celery, chain, chord, group
 from celery.backends import asynchronous
+from celery.exceptions import ChordError
 from celery.exceptions import TimeoutError as ResultTimeoutError
 from celery.result import AsyncResult
 from kombu.exceptions import DecodeError
@@ -275,6 +276,22 @@ def test_an_earlier_task_that_failed_with_a_timeout_is_not_taken_for_a_wait_that
         app.backend.store_result(parent.id, TimeoutError("the service did not answer"), "FAILURE")
         with pytest.raises(TimeoutError, match="did not answer"):
             waiting.result()
+
+
+def test_an_earlier_task_that_failed_while_its_waiter_began_to_listen_is_told(app: Celery) -> None:
+    """Its own error, not that of the later task, which was there before anybody listened."""
+    parent = app.AsyncResult(_id())
+    body, listener = app.AsyncResult(_id(), parent=parent), app.backend.result_consumer
+    listen = listener.on_wait_for_pending
+
+    def fail_and_listen(*arguments: Any, **options: Any) -> None:
+        app.backend.store_result(parent.id, KeyError("place"), "FAILURE")
+        app.backend.store_result(body.id, ChordError("a part failed"), "FAILURE")
+        listen(*arguments, **options)
+
+    listener.on_wait_for_pending = fail_and_listen
+    with pytest.raises(KeyError, match="place"):
+        body.get(timeout=LIMIT)
 
 
 @pytest.mark.usefixtures("worker")
