@@ -4,8 +4,9 @@ pytest-celery's `celery_setup` is the project's application with one worker, onc
 asks for it runs three times.
 """
 
+import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from tests.services import browser, leftovers
 from tests.services import rabbitmq as rabbitmq_service
 from tests.services.celery import Worker
 from tests.services.containers import ProcessContainer, WorkerContainer
+from tests.services.process import LOG_TAIL
 from tests.services.rabbitmq import RabbitMQ, VirtualHost
 from tests.services.valkey import Valkey
 from tests.waiting import wait_until
@@ -48,6 +50,19 @@ def pytest_configure(config: pytest.Config) -> None:
     environment.setenv("DATA_DIR", NO_DATA_DIR)
     environment.setenv("OPEN_METEO_URL", NO_WEATHER_SERVICE)
     environment.setenv("MET_NORWAY_URL", NO_WEATHER_SERVICE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure the end of what the processes wrote that the test had started."""
+    report = yield
+    directory = getattr(item, "funcargs", {}).get("tmp_path")
+    if report.failed and directory is not None:
+        with contextlib.suppress(OSError):  # a process may be tidying up
+            for log in sorted(directory.rglob("*.log")):
+                lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL:]
+                report.sections.append((f"the end of {log.relative_to(directory)}", "\n".join(lines)))
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

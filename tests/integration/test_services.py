@@ -10,7 +10,7 @@ import amqp
 import psutil
 import pytest
 
-from tests.services import leftovers, rabbitmq
+from tests.services import leftovers, ports, rabbitmq
 from tests.services.celery import Beat, Flower, Worker
 from tests.services.process import LocalProcess, ServiceError
 from tests.services.rabbitmq import RabbitMQ, VirtualHost
@@ -53,6 +53,16 @@ def test_a_service_comes_back_after_a_kill_and_leaves_nothing(
         assert service.is_ready()
     assert service.exit_code == 0
     wait_until(lambda: not leftovers.processes_of_run("", tmp_path), 15, "no process works in the service's folder")
+
+
+def test_a_port_is_given_to_one_process_only() -> None:
+    """A port that this process was given is not given to another one, though nothing listens on it yet."""
+    claimed = ports.free_ports(20)
+    (unclaimed,) = ports.free_ports(1)
+    ports._claims.pop().close()
+    script = f"from tests.services import ports; ports.RANGE = {[*claimed, unclaimed]}; print(*ports.free_ports(1))"
+    other = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert other.stdout.split() == [str(unclaimed)]
 
 
 def test_servers_listen_on_the_loopback_interface_only(rabbitmq: RabbitMQ, valkey: Valkey) -> None:

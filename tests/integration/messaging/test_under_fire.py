@@ -127,6 +127,7 @@ async def test_putting_outlives_a_restart_of_the_broker(tmp_path: Path) -> None:
     with RabbitMQ(tmp_path / "node") as node:
         putting = asyncio.create_task(put_all(node.url, "quorum", FEWER))
         await eventually(lambda: node.api("GET", f"queues/%2F/{QUEUE}").json().get("messages", 0) > 100, "some are put")
+        await eventually(lambda: node.is_kept(QUEUE), "the queue outlives a kill")
         await asyncio.to_thread(node.kill)
         await asyncio.to_thread(node.start)
         await putting

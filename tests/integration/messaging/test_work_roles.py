@@ -43,6 +43,7 @@ def test_messages_survive_a_restart_of_the_broker(tmp_path: Path) -> None:
     """B3: what was confirmed is there after the broker was killed with -9."""
     with RabbitMQ(tmp_path / "node") as node:
         send(node.url, "send", "--count", "20", "hello")
+        wait_until(lambda: node.is_kept("hello"), LIMIT, "the queue outlives a kill")
         node.kill()
         node.start()
         with Role(tmp_path, node.url, "receive", "--seconds", "0") as receiver:
