@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
+from time import monotonic
 from typing import Any
 
 from celery.backends.redis import ResultConsumer  # type: ignore[attr-defined]  # the stubs omit it
@@ -11,6 +12,8 @@ from celery.states import READY_STATES
 
 AT_ONCE = 1000
 """How many results one command is about."""
+LOOKING_INTERVAL = 10.0
+"""Seconds after which who still waits looks into the store: a connection can be dead without an end that says so."""
 
 
 class Listener(ResultConsumer):  # type: ignore[misc]  # as above
@@ -27,6 +30,7 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         super().__init__(*arguments, **options)
         self._waited_for: set[str] = set()
         self._sent: set[str] = set()
+        self._looked = 0.0
 
     def consume_from(self, task_id: str) -> None:
         """Listen for the result of a task when somebody waits, for that of a part of a group when it is its group."""
@@ -54,6 +58,8 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
 
     def drain_events(self, timeout: float | None = None) -> None:
         """Take in what has come, or wait for it up to `timeout` seconds."""
+        if monotonic() - self._looked > LOOKING_INTERVAL:
+            self._look_again()
         self._listen(read_by_caller=set())
         super().drain_events(timeout)
 
@@ -115,7 +121,7 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         """Listen for some of the tasks that are waited for, and say for which."""
         with self._locked():
             if self._pubsub is None:  # the connection was lost for good, and what came meanwhile with it
-                self._waited_for |= {self.backend._strip_prefix(key) for key in self.subscribed_to}
+                self._look_again()
             # A copy, because the garbage collector may call cancel_for() anywhere.
             some = set(islice(self._waited_for.copy(), AT_ONCE))
             if not some:
@@ -143,9 +149,19 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
             with self._anew_after_an_error(), self.reconnect_on_error():
                 self._pubsub.subscribe(*keys)
 
+    def _look_again(self) -> None:
+        """Have what is listened for looked at by who listens next."""
+        with self._locked():
+            self._waited_for |= {self.backend._strip_prefix(key) for key in self.subscribed_to}
+            self._looked = monotonic()
+
     def _reconnect(self) -> None:
         with self._anew_after_an_error():
             super()._reconnect()
+
+    def _reconnect_pubsub(self) -> None:
+        super()._reconnect_pubsub()
+        self._look_again()  # Celery looks before it listens: what is stored in between would be told to nobody
 
     @contextmanager
     def _anew_after_an_error(self) -> Iterator[None]:

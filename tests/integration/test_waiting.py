@@ -18,7 +18,7 @@ from kombu.exceptions import DecodeError
 from redis.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from app.results import waiting
+from app.results import listening, waiting
 from app.results.listening import Listener
 from app.results.waiting import GroupResult
 from tasks.arithmetic import add, xsum
@@ -251,6 +251,42 @@ def test_who_waits_goes_on_after_another_was_told_that_the_store_is_away(
         for value, result in enumerate(results):
             _stored(app, result.id, value)
         assert sorted(str(each.exception()).strip()[:11] for each in waiting) == ["None", "Retry limit"]
+
+
+def test_what_is_stored_while_a_lost_connection_is_made_anew_is_read(
+    app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Celery looks what is there, and listens then: nobody was told of what came in between."""
+    client, result = app.backend.client, app.AsyncResult(_id())
+    look, was_lost = client.mget, Event()
+
+    def look_too_early(keys: Any) -> Any:
+        seen = look(keys)
+        if was_lost.is_set():
+            was_lost.clear()
+            _stored(app, result.id, 1)
+        return seen
+
+    monkeypatch.setattr(listening, "LOOKING_INTERVAL", 2 * LIMIT)
+    monkeypatch.setattr(client, "mget", look_too_early)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(result.get, timeout=LIMIT)
+        wait_until(lambda: client.pubsub_channels("celery-task-meta-*"), LIMIT, "it listens")
+        was_lost.set()
+        client.client_kill_filter(_type="pubsub")
+        assert waiting.result() == 1
+
+
+def test_a_result_that_nobody_was_told_of_is_found(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection can be dead without an end that says so: who waits looks now and then."""
+    client, key = app.backend.client, app.backend.get_key_for_task
+    monkeypatch.setattr(listening, "LOOKING_INTERVAL", 0.1)
+    result = app.AsyncResult(_id())
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(result.get, timeout=LIMIT)
+        wait_until(lambda: client.pubsub_channels("celery-task-meta-*"), LIMIT, "it listens")
+        client.rename(key(_stored(app, _id(), 1).id), key(result.id))
+        assert waiting.result() == 1
 
 
 def test_a_group_that_another_thread_has_sent_can_be_waited_for(app: Celery) -> None:
