@@ -279,13 +279,16 @@ def test_what_is_stored_while_a_lost_connection_is_made_anew_is_read(
 
 def test_a_result_that_nobody_was_told_of_is_found(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection can be dead without an end that says so: who waits looks now and then."""
-    client, key = app.backend.client, app.backend.get_key_for_task
+    listener, channels = app.backend.result_consumer, partial(app.backend.client.pubsub_channels, "celery-task-meta-*")
     monkeypatch.setattr(listening, "LOOKING_INTERVAL", 0.1)
     result = app.AsyncResult(_id())
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(result.get, timeout=LIMIT)
-        wait_until(lambda: client.pubsub_channels("celery-task-meta-*"), LIMIT, "it listens")
-        client.rename(key(_stored(app, _id(), 1).id), key(result.id))
+        wait_until(channels, LIMIT, "it listens")
+        with listener._locked():
+            listener._pubsub.unsubscribe(*channels())
+        wait_until(lambda: not channels(), LIMIT, "it is told nothing more")
+        _stored(app, result.id, 1)
         assert waiting.result() == 1
 
 
