@@ -66,7 +66,7 @@ def test_slow_receiver_does_not_hoard(vhost: VirtualHost, tmp_path: Path) -> Non
 
 def test_receiver_finishes_its_message_on_sigterm(vhost: VirtualHost, tmp_path: Path) -> None:
     """B9: SIGTERM ends a receiver after the message that it handles, which is done once and for all."""
-    receiver = Role(tmp_path, vhost.url, "receive", "--seconds", "1").start()
+    receiver = Role(tmp_path, vhost.url, "receive", "--seconds", "5").start()
     send(vhost.url, "send", "--count", "3", "hello")
     receiver.wait_for(1, "received")
     receiver.stop()
