@@ -165,7 +165,7 @@ def test_a_group_is_written_in_few_pieces(vhost: VirtualHost, monkeypatch: pytes
         write(transport, frames)
 
     add.delay(0, 0)
-    monkeypatch.setattr(writing, "QUICKLY", float(LIMIT))  # a busy machine may take longer for a message
+    monkeypatch.setattr(writing, "QUICKLY", LIMIT)  # a busy machine may take longer for a message
     monkeypatch.setattr(TCPTransport, "write", noting)
     group(add.s(i, i) for i in range(200)).apply_async()
     assert len(written) < 200 / 4

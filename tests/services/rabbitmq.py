@@ -151,9 +151,8 @@ class RabbitMQ(LocalProcess):
         # {resource, VirtualHost, queue, Name}, as Erlang writes a term
         name = re.escape(vhost.encode()) + rb"(d\x00|w)\x05queuem" + re.escape(len(queue).to_bytes(4) + queue.encode())
         log = (database / "LATEST.LOG").read_bytes()
-        ends = [found.end() for found in re.finditer(name, log)]
         tables = b"".join(table.read_bytes() for table in database.glob("rabbit_durable_queue.*"))
-        if b"committed" not in log[ends[-1] if ends else len(log) :] and not re.search(name, tables):
+        if not re.search(name + rb".*committed", log, re.DOTALL) and not re.search(name, tables):
             return False
         if self.api("GET", f"queues/{quote(vhost, safe='')}/{quote(queue, safe='')}").json()["type"] != "quorum":
             return True
