@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -30,7 +31,7 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         super().__init__(*arguments, **options)
         self._waited_for: set[str] = set()
         self._sent: set[str] = set()
-        self._looked = 0.0
+        self._look_again_at = inf  # who begins to listen looks by itself
 
     def consume_from(self, task_id: str) -> None:
         """Listen for the result of a task when somebody waits, for that of a part of a group when it is its group."""
@@ -58,7 +59,7 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
 
     def drain_events(self, timeout: float | None = None) -> None:
         """Take in what has come, or wait for it up to `timeout` seconds."""
-        if monotonic() - self._looked > LOOKING_INTERVAL:
+        if monotonic() > self._look_again_at:
             self._look_again()
         self._listen(read_by_caller=set())
         super().drain_events(timeout)
@@ -153,7 +154,7 @@ class Listener(ResultConsumer):  # type: ignore[misc]  # as above
         """Have what is listened for looked at by who listens next."""
         with self._locked():
             self._waited_for |= {self.backend._strip_prefix(key) for key in self.subscribed_to}
-            self._looked = monotonic()
+            self._look_again_at = monotonic() + LOOKING_INTERVAL
 
     def _reconnect(self) -> None:
         with self._anew_after_an_error():

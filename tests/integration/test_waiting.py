@@ -292,6 +292,14 @@ def test_a_result_that_nobody_was_told_of_is_found(app: Celery, monkeypatch: pyt
         assert waiting.result() == 1
 
 
+def test_what_celery_itself_listens_for_is_kept(app: Celery) -> None:
+    """Celery's own tests begin to listen for a task of which there is no result object, and so may others."""
+    listener, task_id = app.backend.result_consumer, _id()
+    listener.start(task_id)
+    listener.drain_events(timeout=0.1)
+    assert listener.subscribed_to == {app.backend.get_key_for_task(task_id)}
+
+
 def test_a_group_that_another_thread_has_sent_can_be_waited_for(app: Celery) -> None:
     """Each thread has its own connection to the store; that of the sender knows the parts."""
     parts = [app.AsyncResult(_id()) for _ in range(3)]
