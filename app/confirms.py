@@ -6,7 +6,7 @@ Delivery tags count what a channel has published since it is in confirm mode
 """
 
 # mypy: disable-error-code="attr-defined, has-type"
-# The stubs of kombu leave out that its channels are py-amqp's, which has no types.
+# The stubs of kombu leave out that its channels are py-amqp's, which has no types; those of celery what is private.
 
 import time
 from collections import deque
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, cast
 import kombu.transport
 from amqp import spec
 from amqp.exceptions import MessageNacked, RecoverableConnectionError
+from celery.app.amqp import _callback_publish_retry
 from kombu import Connection, Producer
 from kombu.transport import pyamqp
 
@@ -157,6 +158,9 @@ class ProducerAhead(Producer):
         """Publish, without waiting for the confirmation."""
         super().publish(body, **options | {"confirm_timeout": TOGETHER if self.is_sending_group else AHEAD})
         channel = cast(Channel, self.channel)
+        if _callback_publish_retry.get():
+            # In workers Celery tries by itself what follows from a task, but around this call alone.
+            options["retry"] = True
         self._sent.append(_Message(channel, channel.published, body, options))
         while self._sent and self._sent[0].is_confirmed:
             self._sent.popleft()

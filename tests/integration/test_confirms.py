@@ -130,6 +130,32 @@ def test_what_a_killed_broker_left_unconfirmed_is_sent_again(
     assert len(there) <= SIZE + 1 + confirms.WINDOW + 1
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("size", [1, 10])
+def test_what_follows_from_a_task_is_sent_again_too(
+    node: RabbitMQ, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """A broker that is killed before it has confirmed the body of a chord, and comes back, has not failed the chord."""
+    returning = threading.Thread(target=node.start)
+
+    def kill() -> None:
+        node.kill()
+        returning.start()
+
+    with (
+        node.vhost() as vhost,
+        ProjectSetup.installed_app(os.environ | settings | {"CELERY_BROKER_URL": vhost.url}) as app,
+    ):
+        add.delay(0, 0)
+        wait_until(lambda: vhost.is_kept(DEFAULT_QUEUE), LIMIT, "the queue outlives a kill")
+        node.send_signal(signal.SIGSTOP)  # so that it does not have what is sent from now on
+        at_message(monkeypatch, size + 1, kill)  # when all is sent, and to be confirmed
+        body: Any = group(add.s(i, i) for i in range(size)) if size > 1 else add.s(1, 1)
+        app.amqp._retry_publish(body.delay)  # as the last part of a chord does
+        returning.join()
+        wait_until(lambda: vhost.message_count(DEFAULT_QUEUE) == size + 1, LIMIT, "every message has arrived")
+
+
 @pytest.mark.usefixtures("app")
 def test_a_queue_that_goes_away_is_an_error_of_the_group(vhost: VirtualHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """RabbitMQ gives back what it cannot route; then the next task is sent as if nothing had been."""
