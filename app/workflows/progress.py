@@ -174,10 +174,9 @@ class Progress:
         step.worker = meta.get("worker") or step.worker
         step.args = meta.get("args") or step.args  # with what a chain or a chord has handed on, which an event may lack
         step.retries = meta.get("retries") or step.retries
+        step.error = repr(meta["result"]) if step.state in EXCEPTION_STATES else None
         if step.state == SUCCESS:
             step.result = meta["result"]
-        elif step.state in EXCEPTION_STATES:
-            step.error = repr(meta["result"])
         elif step.state == PROGRESS_STATE and isinstance(meta["result"], dict):
             step.done, step.total = meta["result"].get("done", 0), meta["result"].get("total", 0)
         if step.state in READY_STATES and step.ended is None:

@@ -83,7 +83,7 @@ def check_document(document: dict[str, Any], names: list[str], *, chords: bool) 
 def test_with_a_worker_of_its_own_every_workflow_is_right(deployment: str, settings: dict[str, str]) -> None:
     """One JSON document and nothing else; results over rpc:// skip what needs a chord, with the reason."""
     done = demo(settings, "--json")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     check_document(json.loads(done.stdout), FIRST_SEVEN + EXTRA, chords=deployment != "rabbitmq-rpc")
 
 
@@ -93,7 +93,7 @@ def test_a_worker_that_serves_already_is_used(
 ) -> None:
     """No second worker is started, and the one that is there goes on."""
     done = demo(celery_setup_config, "--json", *(f"--only={name}" for name in FIRST_SEVEN))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     document = json.loads(done.stdout)
     check_document(document, FIRST_SEVEN, chords=deployment != "rabbitmq-rpc")
     (delay,) = document["workflows"][0]["steps"]

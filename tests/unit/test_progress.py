@@ -6,6 +6,7 @@ import pytest
 
 from app.workflows.catalogue import WORKFLOWS
 from app.workflows.progress import Progress, Step, plan
+from app.workflows.run import outcome
 from tasks.callbacks import ERRBACK_EVENT
 
 NAMES = ("delay", "call", "group", "chain", "chord", "link_error", "link")
@@ -66,6 +67,16 @@ def test_a_result_knows_the_arguments_that_were_handed_on() -> None:
     step = list(progress.root.tasks())[1]
     progress.record(str(step.id), {"status": "SUCCESS", "result": 64, "args": [8, 8]})
     assert (step.args, step.result) == ([8, 8], 64)
+
+
+def test_a_success_that_the_result_store_tells_first_ends_the_error_of_the_attempt_before() -> None:
+    """A task that was retried has nothing wrong once it succeeded, whoever tells of that."""
+    progress = planned("retry")
+    step = progress.root
+    tell(progress, step, "task-received", "task-started", "task-retried", exception="NotYet('attempt 1 failed')")
+    assert step.error == "NotYet('attempt 1 failed')"
+    progress.record(str(step.id), {"status": "SUCCESS", "result": "succeeded at attempt 2"})
+    assert (step.error, outcome(step)) == (None, "succeeded at attempt 2")
 
 
 def test_an_event_of_another_workflow_is_not_taken() -> None:
