@@ -63,6 +63,7 @@ COMMON: dict[str, Any] = {
     "task_always_eager": False,
     "task_send_sent_event": False,
     "task_repr_maxlevels": 3,
+    "broker_pool_acquire_timeout": None,
 }
 
 # RabbitMQ: replicated queues, and nothing is sent without the broker's confirmation.

@@ -9,7 +9,7 @@ a result is compared and stored by one script, and the result of a chord's part 
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from celery.states import FAILURE, READY_STATES, STARTED, SUCCESS
@@ -53,6 +53,25 @@ class ResultBackend(RedisBackend):
     def _plain_client(self) -> Any:
         return self._create_client(**self.connparams)
 
+    def store_result(
+        self,
+        task_id: str,
+        result: Any,
+        state: str,
+        traceback: str | None = None,
+        request: Any = None,
+        **options: Any,
+    ) -> Any:
+        """Store a state of a task; returns the result.
+
+        That a task has started is stored of one that does not end at once; of one that was delivered before, which may
+        have ended its worker, at once: those who settle dead letters go by it.
+        """
+        if state != STARTED or request is None or (request.delivery_info or {}).get("redelivered"):
+            return super().store_result(task_id, result, state, traceback, request, **options)
+        _later.store(task_id, partial(self._store, task_id, result, state, traceback, request))
+        return result
+
     def _store_result(
         self,
         task_id: str,
@@ -64,21 +83,15 @@ class ResultBackend(RedisBackend):
     ) -> Any:
         """Store a result unless a final one is there already, which only a final one may replace.
 
-        A task that is sent again at once may have succeeded before its first run stores that it is retried. That a
-        task has started is stored of one that does not end at once; of one that was delivered before, which may have
-        ended its worker, at once: those who settle dead letters go by it.
+        A task that is sent again at once may have succeeded before its first run stores that it is retried.
         """
-
-        def store() -> None:
-            key, *arguments = self._arguments_to_store(task_id, result, state, traceback, request)
-            self._store_script(keys=[key], args=arguments, client=self._own.client)
-
-        if state == STARTED and request is not None and not (request.delivery_info or {}).get("redelivered"):
-            _later.store(task_id, store)
-        else:
-            _later.drop(task_id)
-            store()
+        _later.drop(task_id)
+        self._store(task_id, result, state, traceback, request)
         return result
+
+    def _store(self, task_id: str, result: Any, state: str, traceback: str | None, request: Any) -> None:
+        key, *arguments = self._arguments_to_store(task_id, result, state, traceback, request)
+        self._store_script(keys=[key], args=arguments, client=self._own.client)
 
     def mark_as_done(
         self, task_id: str, result: Any, request: Any = None, store_result: bool = True, state: str = SUCCESS

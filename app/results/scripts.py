@@ -8,7 +8,10 @@ local FINAL = {SUCCESS = true, FAILURE = true, REVOKED = true}
 -- The state of the result that is kept under a key; nil where there is none, or none that can be read.
 local function state_of(key)
     local kept = redis.call('GET', key)
-    local read, meta = pcall(cjson.decode, kept or '')
+    if not kept then
+        return nil
+    end
+    local read, meta = pcall(cjson.decode, kept)
     return read and type(meta) == 'table' and meta.status or nil
 end
 
