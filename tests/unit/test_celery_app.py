@@ -4,9 +4,11 @@ import ast
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from celery import Celery
 from celery.app.defaults import SETTING_KEYS
 
 from app.celery import TASK_MODULES, configuration, create_app
@@ -60,6 +62,15 @@ def test_with_rabbitmq_tasks_wait_in_a_quorum_queue_behind_a_topic_exchange() ->
     (queue,) = conf.task_queues
     assert (queue.queue_arguments["x-queue-type"], queue.exchange.type) == ("quorum", "topic")
     assert conf.broker_transport_options["confirm_publish"] is True
+
+
+def test_the_time_is_that_of_celery_in_the_time_zone_of_the_application() -> None:
+    """What is sent with an expiry and what says when a task ended have the zone that is configured."""
+    app = create_app(read_settings({}))
+    app.conf.timezone = "Asia/Kathmandu"
+    before, now, after = Celery.now(app), app.now(), Celery.now(app)
+    assert before <= now <= after
+    assert (now.tzinfo, now.utcoffset()) == (before.tzinfo, timedelta(hours=5, minutes=45))
 
 
 def test_importing_the_application_is_light_and_starts_nothing(tmp_path: Path) -> None:
